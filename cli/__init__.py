@@ -1,0 +1,1 @@
+"""The console commands: each file parses, calls one library function and prints."""

@@ -1,0 +1,1 @@
+"""From a bundle to a drawing, with numpy and onnxruntime alone."""

@@ -1,0 +1,3 @@
+"""The number of this release, in one place."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,1 @@
+"""One module per output format; the suffix of the file name picks the writer."""
