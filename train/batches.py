@@ -1,0 +1,152 @@
+"""Mini-batches: class-balanced choice, batches of like length, augmentation, stroke-5.
+
+Nothing here keeps a random state. Batch b of seed s depends on (s, b) alone, so a training that was cut off goes on
+with the very batches it would have seen, and several processes can each take their share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sketch_edge.train.augment import Padded, augment, strength_of_class
+from sketch_edge.train.config import TrainConfig
+from sketch_edge.train.dataset import TRAIN, DataSet
+
+POOL = 24
+"""Batches that are chosen together, sorted by length and then shuffled: padding stays low, order stays random."""
+
+_CHOICE, _AUGMENT = 1, 2  # streams of random numbers, one for each purpose
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B sketches as the model wants them, the longest with T - 1 points."""
+
+    rows: Tensor
+    """Stroke-5 in model units, start token first: float32 (T + 1, B, 5)."""
+
+    lengths: Tensor
+    """Rows before the end row, int64 (B,)."""
+
+    class_ids: Tensor
+    """int64 (B,)."""
+
+    @property
+    def counted(self) -> Tensor:
+        """Which outputs count: the rows of the sketch and its end row, bool (T, B)."""
+        return torch.arange(len(self.rows) - 1, device=self.rows.device).unsqueeze(1) <= self.lengths
+
+    @property
+    def points(self) -> int:
+        """Rows of all sketches together."""
+        return int(self.lengths.sum())
+
+    def to(self, device: torch.device) -> Batch:
+        """Give the batch on a device."""
+        return Batch(self.rows.to(device), self.lengths.to(device), self.class_ids.to(device))
+
+
+class TrainBatches:
+    """The endless, reproducible stream of training batches.
+
+    Args:
+        data: the data set; its train split is used.
+        config: batch size, balance, augmentation and seed.
+    """
+
+    def __init__(self, data: DataSet, config: TrainConfig) -> None:
+        self._data = data
+        self._config = config
+        self._scale = data.scale
+        chosen = data.indices(TRAIN)
+        class_ids = data.class_ids[chosen]
+        order = np.argsort(class_ids, kind="stable")
+        self._drawings = chosen[order]
+        counts = np.bincount(class_ids, minlength=len(data.class_names))
+        self._strength = strength_of_class(counts)
+        weight = np.where(data.synthetic[self._drawings], config.synthetic_share, 1.0)
+        self._weights = self._balanced(class_ids[order], weight)
+        self._pool_number = -1
+        self._pool: list[npt.NDArray[np.int64]] = []
+
+    def _balanced(self, class_ids: npt.NDArray[np.int32], weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Cumulative chance of each drawing: a class by (its weight)**balance, a drawing by its weight in the class."""
+        total = np.bincount(class_ids, weights=weight, minlength=len(self._data.class_names))
+        share = np.where(total > 0, np.maximum(total, 1e-12) ** self._config.balance, 0.0)
+        chance = weight * (share / np.maximum(total, 1e-12))[class_ids]
+        cumulative = np.cumsum(chance)
+        return np.asarray(cumulative / cumulative[-1])
+
+    def __getitem__(self, number: int) -> Batch:
+        """Batch `number`, counted from 0."""
+        pool_number, place = divmod(number, POOL)
+        if pool_number != self._pool_number:
+            self._pool, self._pool_number = self._choose(pool_number), pool_number
+        rng = _rng(self._config.seed, _AUGMENT, number)
+        chosen = self._pool[place]
+        padded = pad(self._data, chosen)
+        strength = self._strength[self._data.class_ids[chosen]]
+        return to_batch(augment(padded, strength, self._config, rng), self._data.class_ids[chosen], self._scale)
+
+    def _choose(self, pool_number: int) -> list[npt.NDArray[np.int64]]:
+        """Choose the drawings of POOL batches, and cut them into batches of like length."""
+        rng = _rng(self._config.seed, _CHOICE, pool_number)
+        place = np.searchsorted(self._weights, rng.random(POOL * self._config.batch), side="right")
+        chosen = self._drawings[np.minimum(place, len(self._drawings) - 1)]
+        by_length = chosen[np.argsort(self._data.lengths[chosen], kind="stable")]
+        batches = by_length.reshape(POOL, self._config.batch)
+        return [batches[i] for i in rng.permutation(POOL)]
+
+
+def valid_batches(data: DataSet, split: int, size: int) -> Iterator[Batch]:
+    """Give all drawings of a split once, by length, unchanged."""
+    chosen = data.indices(split)
+    chosen = chosen[np.argsort(data.lengths[chosen], kind="stable")]
+    scale = data.scale
+    for start in range(0, len(chosen), size):
+        part = chosen[start : start + size]
+        yield to_batch(pad(data, part), data.class_ids[part], scale)
+
+
+def pad(data: DataSet, chosen: npt.NDArray[np.int64]) -> Padded:
+    """Lay the chosen drawings out as absolute points."""
+    lengths = data.lengths[chosen]
+    points = np.zeros((len(chosen), int(lengths.max()) + 1, 2))
+    lift = np.zeros(points.shape[:2], bool)
+    inside = np.arange(points.shape[1] - 1) < lengths[:, None]
+    source = (data.offsets[chosen][:, None] + np.arange(points.shape[1] - 1))[inside]
+    points[:, 1:][inside] = data.points[source, :2]
+    lift[:, 1:][inside] = data.points[source, 2] > 0
+    np.cumsum(points, axis=1, out=points)
+    return Padded(points, lift, lengths + 1)
+
+
+def to_batch(padded: Padded, class_ids: npt.NDArray[np.int32], scale: float) -> Batch:
+    """Turn absolute points into the stroke-5 tensor of a batch."""
+    lengths = padded.lengths - 1
+    count = int(lengths.max())
+    offsets = np.diff(padded.points[:, : count + 1], axis=1) / scale
+    inside = np.arange(count) < lengths[:, None]
+    rows = np.zeros((len(lengths), count + 2, 5), np.float32)
+    rows[:, 0, 2] = 1.0  # the start token
+    rows[:, 1:-1, :2] = np.where(inside[..., None], offsets, 0.0)
+    lift = padded.lift[:, 1 : count + 1]
+    rows[:, 1:-1, 2] = inside & ~lift
+    rows[:, 1:-1, 3] = inside & lift
+    rows[:, 1:-1, 4] = ~inside
+    rows[:, -1, 4] = 1.0
+    return Batch(
+        torch.from_numpy(np.ascontiguousarray(rows.transpose(1, 0, 2))),
+        torch.from_numpy(lengths.astype(np.int64)),
+        torch.from_numpy(class_ids.astype(np.int64)),
+    )
+
+
+def _rng(seed: int, purpose: int, number: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=[seed, (purpose << 56) | number]))

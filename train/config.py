@@ -1,0 +1,236 @@
+"""Every setting of a training, each with its default and its meaning; a checkpoint carries them whole."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sketch_edge.runtime.errors import InputError
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of the class-conditioned VAE; the defaults are the preset `vae-gmm` (Ha & Eck 2017, section 3.2)."""
+
+    encoder_hidden: int = 256
+    """Units of the encoder LSTM in each direction."""
+
+    decoder_hidden: int = 512
+    """Units of the decoder LSTM."""
+
+    latent: int = 128
+    """Size Nz of the latent vector z."""
+
+    class_embedding: int = 64
+    """Size of the vector that stands for a class."""
+
+    mixtures: int = 20
+    """Normals M in the mixture over the next offset."""
+
+    dropout: float = 0.0
+    """Share of the decoder's outputs that is dropped before the output layer, in training only."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a training runs."""
+
+    steps: int = 20_000
+    """Mini-batches in all; 10-20 thousand give recognisable drawings."""
+
+    batch: int = 128
+    """Sketches in a mini-batch."""
+
+    seed: int = 0
+    """Drives everything random: the weights, the batches, the augmentation and the noise."""
+
+    optimizer: str = "adam"
+    """adam, adamw or rmsprop."""
+
+    learning_rate: float = 1e-3
+    """At the first step after the warm-up."""
+
+    learning_rate_end: float = 1e-5
+    """What the schedule comes down to."""
+
+    warmup: int = 200
+    """Steps over which the learning rate rises from 0."""
+
+    schedule: str = "cosine"
+    """cosine (falls with the share of steps done), exponential, plateau or constant."""
+
+    learning_rate_decay: float = 0.9999
+    """Factor per step of the exponential schedule."""
+
+    plateau_patience: int = 3
+    """Validations without progress before the plateau schedule halves the learning rate."""
+
+    weight_decay: float = 0.0
+    """Decoupled weight decay, for adamw."""
+
+    clip: str = "value"
+    """How gradients are clipped: value (each entry), norm (all together) or none."""
+
+    clip_at: float = 1.0
+    """The bound of the clipping."""
+
+    kl_weight: float = 0.5
+    """Weight w_KL of the KL term once annealing is over."""
+
+    kl_start: float = 0.01
+    """Share of kl_weight at step 0."""
+
+    kl_rate: float = 0.9995
+    """R: the weight at step s is kl_weight * (1 - (1 - kl_start) * R**s)."""
+
+    kl_min: float = 0.2
+    """Free bits: a KL (mean over Nz) below this costs nothing more."""
+
+    balance: float = 0.25
+    """A class is chosen with probability count**balance: 0 is all classes alike, 1 is as the data has them."""
+
+    synthetic_share: float = 1.0
+    """Weight of a drawing made by a model against a drawn one, when a class has both."""
+
+    scale_jitter: float = 0.15
+    """x and y are scaled by independent factors in 1 +- this."""
+
+    point_drop: float = 0.10
+    """Chance that a point inside a line is left out."""
+
+    few_shot: float = 1.0
+    """Strength of the further augmentation of small classes: mirror, rotation, shear, bend, loose lines; 0 is none."""
+
+    ema: float = 0.999
+    """Decay of the running mean of the weights, which is what gets exported; 0 exports the last weights."""
+
+    keep: str = "best"
+    """Which weights are exported: best (lowest validation total) or last (few drawings validate badly)."""
+
+    precision: str = "auto"
+    """auto, fp32 or bf16; auto takes bf16 where the processor computes it (losses are always fp32)."""
+
+    valid_every: int = 500
+    """Steps between validations (and looks at the early stopping)."""
+
+    save_every: int = 250
+    """Steps between checkpoints."""
+
+    sheet_every: int = 1000
+    """Steps between sample sheets; 0 for none."""
+
+    sheet_classes: int = 24
+    """Classes on a sample sheet, at most."""
+
+    patience: int = 0
+    """Early stopping after this many validations without progress; 0 never stops early."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of a training as one flat set of names, for `--set` and for the checkpoint."""
+
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    preset: str = "vae-gmm"
+
+    CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "optimizer": ("adam", "adamw", "rmsprop"),
+        "schedule": ("cosine", "exponential", "plateau", "constant"),
+        "clip": ("value", "norm", "none"),
+        "keep": ("best", "last"),
+        "precision": ("auto", "fp32", "bf16"),
+    }
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "encoder_hidden": (1, 4096),
+        "decoder_hidden": (1, 4096),
+        "latent": (1, 1024),
+        "class_embedding": (1, 1024),
+        "mixtures": (1, 100),
+        "dropout": (0, 0.95),
+        "steps": (1, 10**8),
+        "batch": (1, 65_536),
+        "seed": (0, 2**63 - 1),
+        "learning_rate": (0, 10),
+        "learning_rate_end": (0, 10),
+        "warmup": (0, 10**7),
+        "learning_rate_decay": (0, 1),
+        "plateau_patience": (1, 10**6),
+        "weight_decay": (0, 10),
+        "clip_at": (1e-9, 1e9),
+        "kl_weight": (0, 1e4),
+        "kl_start": (0, 1),
+        "kl_rate": (0, 1),
+        "kl_min": (0, 1e4),
+        "balance": (0, 2),
+        "synthetic_share": (0, 1e3),
+        "scale_jitter": (0, 0.9),
+        "point_drop": (0, 0.9),
+        "few_shot": (0, 3),
+        "ema": (0, 0.999999),
+        "valid_every": (1, 10**8),
+        "save_every": (1, 10**8),
+        "sheet_every": (0, 10**8),
+        "sheet_classes": (1, 1000),
+        "patience": (0, 10**6),
+    }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all settings as one flat dictionary of plain values."""
+        return {"preset": self.preset, **dataclasses.asdict(self.model), **dataclasses.asdict(self.train)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Config:
+        """Read what `to_dict` wrote; every name and value is checked.
+
+        Raises:
+            InputError: an unknown name or a value out of its range.
+        """
+        preset = values.get("preset", "vae-gmm")
+        if preset not in PRESETS:
+            raise InputError(f"preset: {preset!r} is unknown; choose one of {', '.join(PRESETS)}")
+        return PRESETS[preset].replace({name: value for name, value in values.items() if name != "preset"})
+
+    def replace(self, values: Mapping[str, Any]) -> Config:
+        """Give a copy with some settings changed; values may be text, as from a command line.
+
+        Raises:
+            InputError: an unknown name or a value out of its range.
+        """
+        parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}}
+        homes = {f.name: part for part in parts for f in dataclasses.fields(getattr(self, part))}
+        for name, value in values.items():
+            if name not in homes:
+                raise InputError(f"--set {name}: no such setting; the settings are {', '.join(sorted(homes))}")
+            default = getattr(getattr(self, homes[name]), name)
+            parts[homes[name]][name] = _checked(name, value, type(default))
+        return dataclasses.replace(
+            self,
+            model=dataclasses.replace(self.model, **parts["model"]),
+            train=dataclasses.replace(self.train, **parts["train"]),
+        )
+
+
+def _checked(name: str, value: Any, kind: type) -> Any:
+    """Turn one value into the kind of its default and refuse what is out of range."""
+    try:
+        number = kind(value)
+        if isinstance(value, bool) or (kind is int and float(value) != number):
+            raise ValueError(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"--set {name}={value}: expected {'a whole number' if kind is int else kind.__name__}"
+        ) from error
+    if name in Config.CHOICES and number not in Config.CHOICES[name]:
+        raise InputError(f"--set {name}={value}: choose one of {', '.join(Config.CHOICES[name])}")
+    if name in Config.RANGES:
+        low, high = Config.RANGES[name]
+        if not low <= number <= high:
+            raise InputError(f"--set {name}={value}: expected a value from {low:g} to {high:g}")
+    return number
+
+
+PRESETS: Mapping[str, Config] = {"vae-gmm": Config()}
+"""The named starting points of `sketch-train --preset`."""

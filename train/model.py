@@ -1,0 +1,147 @@
+"""The class-conditioned VAE with a Gaussian-mixture decoder (VAE-GMM), whole.
+
+Ha & Eck 2017, "A Neural Representation of Sketch Drawings", arXiv:1704.03477, section 3.2; the class embedding
+beside z is ours: without a label one model over many classes mixes them up.
+
+Shapes: B sketches, T rows, H decoder units, He encoder units a direction, M normals, Z latent, E class embedding.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sketch_edge.train.config import ModelConfig
+
+STROKE = 5  # width of a stroke-5 row
+PENS = 3  # pen down, pen up, end
+
+
+class Forward(NamedTuple):
+    """What one pass over a batch of sketches gives."""
+
+    output: Tensor
+    """Raw outputs y of the rows that count, (N, 6M + 3); see `split_output`."""
+
+    mu: Tensor
+    """Posterior means, (B, Z)."""
+
+    log_variance: Tensor
+    """Posterior log variances sigma-hat, (B, Z)."""
+
+
+class SketchVAE(nn.Module):
+    """Encoder, latent vector and decoder.
+
+    Args:
+        config: the sizes.
+        classes: number of classes.
+    """
+
+    def __init__(self, config: ModelConfig, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.classes = classes
+        E, Z, H, He = config.class_embedding, config.latent, config.decoder_hidden, config.encoder_hidden
+        self.embedding = nn.Embedding(classes, E)
+        # Two one-directional LSTMs: the backward one reads a copy reversed within each length, so padding is
+        # always at the end and no packing is needed (packing halves the throughput on a CPU).
+        self.encoder_start = nn.Linear(E, 4 * He)
+        self.encoder_forward = nn.LSTM(STROKE, He)
+        self.encoder_backward = nn.LSTM(STROKE, He)
+        self.posterior = nn.Linear(2 * He, 2 * Z)
+        self.decoder_start = nn.Linear(Z + E, 2 * H)
+        self.decoder = nn.LSTM(STROKE + Z + E, H)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(H, 6 * config.mixtures + PENS)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Orthogonal recurrent weights and a forget gate that starts open, as is usual for long sequences."""
+        for lstm in (self.encoder_forward, self.encoder_backward, self.decoder):
+            hidden = lstm.hidden_size
+            for gate in lstm.weight_hh_l0.data.split(hidden):
+                nn.init.orthogonal_(gate)
+            nn.init.xavier_uniform_(lstm.weight_ih_l0.data)
+            lstm.bias_hh_l0.data.zero_()
+            lstm.bias_ih_l0.data.zero_()
+            lstm.bias_ih_l0.data[hidden : 2 * hidden] = 1.0
+        nn.init.normal_(self.embedding.weight, std=0.5)
+        nn.init.normal_(self.posterior.weight, std=0.01)
+        nn.init.zeros_(self.posterior.bias)
+
+    def forward(self, rows: Tensor, lengths: Tensor, class_ids: Tensor, noise: Tensor, counted: Tensor) -> Forward:
+        """Encode a batch, draw z and decode it with teacher forcing.
+
+        Args:
+            rows: stroke-5, start token first, then the sketch, then end rows; (T + 1, B, 5), in model units.
+            lengths: rows of each sketch before its end row, int64 (B,).
+            class_ids: int64 (B,).
+            noise: standard normals for z, (B, Z).
+            counted: which of the T outputs are wanted, bool (T, B).
+        """
+        label = self.embedding(class_ids)  # (B, E)
+        mu, log_variance = self.encode(rows[1:], lengths, label)
+        z = mu + torch.exp(0.5 * log_variance) * noise  # sigma = exp(sigma-hat / 2), eq. 2
+        return Forward(self.decode(rows[:-1], z, label, counted), mu, log_variance)
+
+    def encode(self, sketch: Tensor, lengths: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """Give mu and sigma-hat of the posterior, each (B, Z), in float32 (eq. 1-2).
+
+        Args:
+            sketch: stroke-5 without the start token, (T, B, 5).
+            lengths: rows before the end row, int64 (B,), each at least 1.
+            label: class embeddings, (B, E).
+        """
+        start = torch.tanh(self.encoder_start(label)).unsqueeze(0)  # the class sets the states both LSTMs start from
+        h_forward, c_forward, h_backward, c_backward = (part.contiguous() for part in start.chunk(4, dim=2))
+        ahead, _ = self.encoder_forward(sketch, (h_forward, c_forward))
+        back, _ = self.encoder_backward(_reverse_within(sketch, lengths), (h_backward, c_backward))
+        last = (lengths - 1).view(1, -1, 1).expand(1, -1, self.config.encoder_hidden)
+        ends = torch.cat([ahead.gather(0, last)[0], back.gather(0, last)[0]], dim=1)  # (B, 2He)
+        mu, log_variance = self.posterior(ends).float().chunk(2, dim=1)
+        return mu, log_variance
+
+    def decode(self, rows: Tensor, z: Tensor, label: Tensor, counted: Tensor) -> Tensor:
+        """Give the raw outputs of the rows in `counted`, (N, 6M + 3), in row-major order, float32."""
+        condition = torch.cat([z.to(label.dtype), label], dim=1)  # (B, Z + E)
+        h, c = (part.contiguous() for part in torch.tanh(self.decoder_start(condition)).unsqueeze(0).chunk(2, dim=2))
+        steps = torch.cat([rows, condition.unsqueeze(0).expand(len(rows), -1, -1).to(rows.dtype)], dim=2)
+        hidden, _ = self.decoder(steps, (h, c))  # (T, B, H)
+        output: Tensor = self.head(self.dropout(hidden[counted]))
+        return output.float()
+
+
+def _reverse_within(sketch: Tensor, lengths: Tensor) -> Tensor:
+    """Reverse the first `lengths` rows of each sketch (T, B, 5); the padding after them stays where it is."""
+    row = torch.arange(len(sketch), device=sketch.device).unsqueeze(1)  # (T, 1)
+    source = torch.where(row < lengths, lengths - 1 - row, row)  # (T, B)
+    return sketch.gather(0, source.unsqueeze(2).expand(-1, -1, sketch.shape[2]))
+
+
+class Mixture(NamedTuple):
+    """A step's output, named; M bivariate normals and three pen states."""
+
+    pen: Tensor
+    """Logits of down, up, end, (N, 3)."""
+
+    pi: Tensor
+    """Logits of the mixture, (N, M)."""
+
+    mu_x: Tensor
+    mu_y: Tensor
+    """Means in model units, (N, M)."""
+
+    log_sigma_x: Tensor
+    log_sigma_y: Tensor
+    """Logarithms of the standard deviations, (N, M)."""
+
+    rho_hat: Tensor
+    """rho = tanh(rho_hat), (N, M)."""
+
+
+def split_output(output: Tensor) -> Mixture:
+    """Name the parts of y, (N, 6M + 3): three pen logits, then six blocks of M (Ha & Eck 2017, eq. 4-7)."""
+    return Mixture(output[:, :PENS], *output[:, PENS:].chunk(6, dim=1))
