@@ -1,0 +1,353 @@
+"""manifest.json, what a bundle says about itself: the dataclasses and their strict reader.
+
+docs/FORMAT.md lists every key with its meaning and range.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NoReturn, TypeVar
+
+from sketch_edge.runtime.errors import BundleError
+from sketch_edge.runtime.noise import PEN_STATES
+from sketch_edge.runtime.version import VERSION
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+REQUIRED_MEMBERS = ("start.onnx", "step.onnx", "encode.onnx")
+OPTIONAL_MEMBERS = ("draw.onnx",)
+MEMBER_ORDER = (MANIFEST, *REQUIRED_MEMBERS, *OPTIONAL_MEMBERS)
+HEADS = ("mixture",)
+VARIANTS = ("fp32", "w8", "int8")
+
+MAX_CLASSES = 4096
+MAX_NAME_LENGTH = 100
+MAX_TEMPERATURE = 10.0
+MAX_POINTS = 10_000
+
+EXPORT_AGAIN = "export it again with sketch-export"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of the model."""
+
+    latent: int
+    """Z, size of the latent vector z; 1 to 1024."""
+
+    hidden: int
+    """H, size of the decoder's state; 1 to 2048."""
+
+    mixtures: int
+    """M, bivariate normals of the mixture; 1 to 128."""
+
+    max_points: int
+    """Most rows of a sketch; 1 to 10,000."""
+
+    @property
+    def outputs(self) -> int:
+        """Width of y, 6 M + 3."""
+        return 6 * self.mixtures + PEN_STATES
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What drawing uses where the caller says nothing."""
+
+    temperature: float
+    """0 to 10."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far the exported step graph was seen to depart from the trained model."""
+
+    steps: int
+    """Steps carried one after the other."""
+
+    batches: tuple[int, ...]
+    """Batch sizes tried."""
+
+    max_abs_error: float
+    """Largest difference of any output or state."""
+
+    reference: str
+    """What it was compared with, such as "torch 2.13.0"."""
+
+
+@dataclass(frozen=True)
+class Credit:
+    """Where the training data came from."""
+
+    credit: str
+    licence: str
+    synthetic: str | None
+    """What made the drawings that no person made; None where there are none."""
+
+    drawings: int
+    """Drawings that were trained on."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The checkpoint that the bundle was exported from."""
+
+    sha256: str
+    step: int
+    """Training steps done."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """What the manifest says of another member."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What manifest.json says; docs/FORMAT.md lists every key."""
+
+    name: str
+    classes: tuple[str, ...]
+    """Class names; the index is the class id."""
+
+    scale: float
+    """Quick, Draw! units in one unit of the model."""
+
+    sizes: Sizes
+    variant: str
+    defaults: Defaults
+    parity: Parity
+    data: Credit
+    checkpoint: Origin
+    head: str = "mixture"
+    grid: int = 16
+    """Sampled offsets are rounded to 1 / grid of a Quick, Draw! unit before they are drawn and fed back."""
+
+    producer: str = f"sketch-edge {VERSION}"
+    members: Mapping[str, Member] = field(default_factory=dict)
+    """Every member but the manifest itself; filled in by `write_bundle`."""
+
+    def to_json(self) -> str:
+        """Write manifest.json: sorted keys, one space of indent, a new line at the end."""
+        content = {"format": FORMAT, **asdict(self)}
+        return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, where: str = MANIFEST) -> Manifest:
+        """Read manifest.json strictly; `where` names it in an error.
+
+        Raises:
+            BundleError: no JSON, another format, or a key that is missing, unknown, twice there, of the wrong type or
+                out of range.
+        """
+        try:
+            content = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            raise BundleError(f"{where}: is no proper JSON ({error}); {EXPORT_AGAIN}") from error
+        if not isinstance(content, dict):
+            raise BundleError(f"{where}: is {short(content)} (expected an object with keys); {EXPORT_AGAIN}")
+        _check_format(content, where)
+        return _read_manifest(_Keys(where, content))
+
+
+class _Keys:
+    """The keys of one JSON object, each taken once with its type and range checked; `done` refuses the rest."""
+
+    def __init__(self, where: str, content: dict[str, Any], prefix: str = "") -> None:
+        self._where = where
+        self._content = dict(content)
+        self._prefix = prefix
+
+    def take(self, key: str) -> Any:
+        if key not in self._content:
+            self.refuse(key, f"is missing; {EXPORT_AGAIN}")
+        return self._content.pop(key)
+
+    def refuse(self, key: str, problem: str) -> NoReturn:
+        raise BundleError(f"{self._where}:{self._prefix}{key}: {problem}")
+
+    def inner(self, key: str) -> _Keys:
+        value = self.take(key)
+        if not isinstance(value, dict):
+            self.refuse(key, f"is {short(value)} (expected an object); {EXPORT_AGAIN}")
+        return _Keys(self._where, value, f"{self._prefix}{key}.")
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._content)
+
+    def items(self, key: str, shortest: int, longest: int) -> list[Any]:
+        value = self.take(key)
+        if not isinstance(value, list) or not shortest <= len(value) <= longest:
+            got = f"a list of {len(value)}" if isinstance(value, list) else short(value)
+            self.refuse(key, f"is {got} (expected a list of {shortest} to {longest}); {EXPORT_AGAIN}")
+        return value
+
+    def integer(self, key: str, low: int, high: int) -> int:
+        return self.checked_integer(key, self.take(key), low, high)
+
+    def checked_integer(self, key: str, value: object, low: int, high: int) -> int:
+        if type(value) is not int or not low <= value <= high:
+            self.refuse(key, f"is {short(value)} (expected a whole number, {low} to {high}); {EXPORT_AGAIN}")
+        return value
+
+    def number(self, key: str, low: float, high: float, *, open_low: bool = False) -> float:
+        value = self.take(key)
+        fits = type(value) in (int, float) and low <= value <= high  # false for nan and inf too
+        if not fits or (open_low and value == low):
+            above = "over " if open_low else ""
+            self.refuse(key, f"is {short(value)} (expected a number, {above}{low:g} to {high:g}); {EXPORT_AGAIN}")
+        return float(value)
+
+    def text(self, key: str, longest: int = 1000) -> str:
+        return self.checked_text(key, self.take(key), longest)
+
+    def checked_text(self, key: str, value: object, longest: int = 1000) -> str:
+        if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
+            self.refuse(key, f"is {short(value)} (expected printable text of 1 to {longest} letters); {EXPORT_AGAIN}")
+        return value
+
+    def one_of(self, key: str, choices: tuple[str, ...]) -> str:
+        value = self.take(key)
+        if value not in choices:
+            self.refuse(key, f"is {short(value)} (this version knows {', '.join(choices)}); update sketch-edge")
+        return str(value)
+
+    def sha256(self, key: str) -> str:
+        value = self.take(key)
+        if not isinstance(value, str) or len(value) != 64 or not set(value) <= set("0123456789abcdef"):
+            self.refuse(key, f"is {short(value)} (expected 64 digits 0-9a-f); {EXPORT_AGAIN}")
+        return value
+
+    def done(self) -> None:
+        if self._content:
+            self.refuse(_short_name(next(iter(self._content))), f"is unknown; {EXPORT_AGAIN}, or update sketch-edge")
+
+
+def _check_format(content: dict[str, Any], where: str) -> None:
+    """Look at the format number before anything else: another format may have other keys."""
+    number = content.get("format")
+    if type(number) is int and number > FORMAT:
+        raise BundleError(f"{where}:format: is {short(number)}, this version reads {FORMAT}; update sketch-edge")
+    if type(number) is not int or number != FORMAT:
+        got = short(number) if "format" in content else "missing"
+        raise BundleError(f"{where}:format: is {got} (expected {FORMAT}); {EXPORT_AGAIN}")
+
+
+def _read_manifest(keys: _Keys) -> Manifest:
+    keys.take("format")
+    manifest = Manifest(
+        name=keys.text("name", MAX_NAME_LENGTH),
+        producer=keys.text("producer"),
+        classes=_read_classes(keys),
+        scale=keys.number("scale", 0.0, 1000.0, open_low=True),
+        grid=keys.integer("grid", 1, 4096),
+        head=keys.one_of("head", HEADS),
+        variant=keys.one_of("variant", VARIANTS),
+        sizes=_read_object(keys, "sizes", _read_sizes),
+        defaults=_read_object(
+            keys, "defaults", lambda inner: Defaults(inner.number("temperature", 0, MAX_TEMPERATURE))
+        ),
+        parity=_read_object(keys, "parity", _read_parity),
+        data=_read_object(keys, "data", _read_credit),
+        checkpoint=_read_object(
+            keys, "checkpoint", lambda inner: Origin(inner.sha256("sha256"), _count(inner, "step"))
+        ),
+        members=_read_object(keys, "members", _read_members),
+    )
+    keys.done()
+    return manifest
+
+
+def _read_object(keys: _Keys, key: str, read: Callable[[_Keys], T]) -> T:
+    inner = keys.inner(key)
+    value = read(inner)
+    inner.done()
+    return value
+
+
+def _read_classes(keys: _Keys) -> tuple[str, ...]:
+    names = keys.items("classes", 1, MAX_CLASSES)
+    seen: set[str] = set()
+    for number, name in enumerate(names):
+        where = f"classes[{number}]"
+        keys.checked_text(where, name, MAX_NAME_LENGTH)
+        if name in seen:
+            keys.refuse(where, f"is {short(name)} once more (expected a name of its own); {EXPORT_AGAIN}")
+        seen.add(name)
+    return tuple(names)
+
+
+def _read_sizes(keys: _Keys) -> Sizes:
+    return Sizes(
+        latent=keys.integer("latent", 1, 1024),
+        hidden=keys.integer("hidden", 1, 2048),
+        mixtures=keys.integer("mixtures", 1, 128),
+        max_points=keys.integer("max_points", 1, MAX_POINTS),
+    )
+
+
+def _read_parity(keys: _Keys) -> Parity:
+    batches = keys.items("batches", 1, 64)
+    for number, batch in enumerate(batches):
+        keys.checked_integer(f"batches[{number}]", batch, 1, 10**6)
+    return Parity(
+        steps=_count(keys, "steps"),
+        batches=tuple(batches),
+        max_abs_error=keys.number("max_abs_error", 0.0, 1000.0),
+        reference=keys.text("reference"),
+    )
+
+
+def _read_credit(keys: _Keys) -> Credit:
+    credit, licence = keys.text("credit"), keys.text("licence")
+    synthetic = keys.take("synthetic")
+    if synthetic is not None:
+        keys.checked_text("synthetic", synthetic)
+    return Credit(credit, licence, synthetic, _count(keys, "drawings"))
+
+
+def _read_members(keys: _Keys) -> dict[str, Member]:
+    members = {}
+    for name in keys.names:
+        if name not in MEMBER_ORDER[1:]:
+            keys.refuse(_short_name(name), f"is no member of a bundle; {EXPORT_AGAIN}, or update sketch-edge")
+        members[name] = _read_object(keys, name, lambda inner: Member(inner.sha256("sha256"), _count(inner, "size")))
+    return members
+
+
+def _count(keys: _Keys, key: str) -> int:
+    return keys.integer(key, 0, 10**15)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object in which a key stands twice, as it is open which of the two counts."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a key stands twice")
+    return content
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON number")
+
+
+def short(value: object) -> str:
+    """A value as it may stand in a message: never long, whatever the file says."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    if type(value) is int and value.bit_length() > 200:
+        return "a huge number"  # Python refuses to write numbers of over 4300 digits
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _short_name(name: str) -> str:
+    return name if name.isprintable() and 0 < len(name) <= 60 else short(name)
