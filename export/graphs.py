@@ -1,0 +1,181 @@
+"""The three ONNX graphs of a bundle: start and step traced from torch, encode assembled around ONNX's own LSTM.
+
+Opset 18 and IR version 8 load on onnxruntime 1.15 and all that came after; the exporter as it stands would write IR 10.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from sketch_edge.train.cell import Start, Step
+from sketch_edge.train.model import STROKE, SketchVAE
+
+OPSET = 18
+IR_VERSION = 8
+EXAMPLE_BATCH = 2  # an example batch of 1 would freeze the batch dimension
+
+
+def trace_start(start: Start) -> onnx.ModelProto:
+    """Trace start.onnx: z (B, Z), class_id int64 (B,) -> gate (B, 4H), h (B, H), c (B, H)."""
+    latent = start.gate_weight.shape[0] - start.embedding.shape[1]
+    example = (torch.zeros(EXAMPLE_BATCH, latent), torch.zeros(EXAMPLE_BATCH, dtype=torch.int64))
+    return _trace(start, example, ("z", "class_id"), ("gate", "h", "c"))
+
+
+def trace_step(step: Step) -> onnx.ModelProto:
+    """Trace step.onnx: x (B, 5), gate (B, 4H), h, c (B, H) -> y (B, 6M + 3), h_next, c_next (B, H)."""
+    hidden = step.hidden
+    example = tuple(torch.zeros(EXAMPLE_BATCH, width) for width in (STROKE, 4 * hidden, hidden, hidden))
+    return _trace(step, example, ("x", "gate", "h", "c"), ("y", "h_next", "c_next"))
+
+
+def assemble_encode(model: SketchVAE) -> onnx.ModelProto:
+    """Assemble encode.onnx: strokes (B, T, 5), length int64 (B,), class_id int64 (B,) -> mu, sigma (B, Z).
+
+    ONNX's LSTM takes the lengths itself and runs backward within each, so the graph needs no reversing.
+    """
+    units, latent = model.config.encoder_hidden, model.config.latent
+    tensors = {
+        "embedding": _array(model.embedding.weight),
+        "start_weight": _array(model.encoder_start.weight).T,
+        "start_bias": _array(model.encoder_start.bias),
+        "lstm_w": np.stack([_onnx_gates(lstm.weight_ih_l0) for lstm in _encoders(model)]),
+        "lstm_r": np.stack([_onnx_gates(lstm.weight_hh_l0) for lstm in _encoders(model)]),
+        "lstm_b": np.stack(
+            [np.concatenate([_onnx_gates(m.bias_ih_l0), _onnx_gates(m.bias_hh_l0)]) for m in _encoders(model)]
+        ),
+        "posterior_weight": _array(model.posterior.weight).T,
+        "posterior_bias": _array(model.posterior.bias),
+        "flat": np.array([-1, 2 * units], np.int64),
+        "direction": np.array([0], np.int64),
+        "half": np.array(0.5, np.float32),
+    }
+    node = helper.make_node
+    nodes = [
+        node("Transpose", ["strokes"], ["by_row"], perm=[1, 0, 2]),
+        node("Cast", ["length"], ["length_32"], to=TensorProto.INT32),
+        node("Gather", ["embedding", "class_id"], ["label"], axis=0),
+        node("MatMul", ["label", "start_weight"], ["start_product"]),
+        node("Add", ["start_product", "start_bias"], ["start_sum"]),
+        node("Tanh", ["start_sum"], ["start"]),
+        node("Split", ["start"], ["h_forward", "c_forward", "h_backward", "c_backward"], axis=1, num_outputs=4),
+        *(
+            node("Unsqueeze", [name, "direction"], [f"{name}_3d"])
+            for name in ("h_forward", "c_forward", "h_backward", "c_backward")
+        ),
+        node("Concat", ["h_forward_3d", "h_backward_3d"], ["h_start"], axis=0),
+        node("Concat", ["c_forward_3d", "c_backward_3d"], ["c_start"], axis=0),
+        node(
+            "LSTM",
+            ["by_row", "lstm_w", "lstm_r", "lstm_b", "length_32", "h_start", "c_start"],
+            ["", "h_last"],
+            hidden_size=units,
+            direction="bidirectional",
+        ),
+        node("Transpose", ["h_last"], ["h_by_sketch"], perm=[1, 0, 2]),
+        node("Reshape", ["h_by_sketch", "flat"], ["ends"]),
+        node("MatMul", ["ends", "posterior_weight"], ["posterior_product"]),
+        node("Add", ["posterior_product", "posterior_bias"], ["posterior"]),
+        node("Split", ["posterior"], ["mu", "log_variance"], axis=1, num_outputs=2),
+        node("Mul", ["log_variance", "half"], ["log_sigma"]),
+        node("Exp", ["log_sigma"], ["sigma"]),
+    ]
+    real, whole = TensorProto.FLOAT, TensorProto.INT64
+    graph = helper.make_graph(
+        nodes,
+        "encode",
+        [
+            helper.make_tensor_value_info("strokes", real, ["batch", "rows", STROKE]),
+            helper.make_tensor_value_info("length", whole, ["batch"]),
+            helper.make_tensor_value_info("class_id", whole, ["batch"]),
+        ],
+        [helper.make_tensor_value_info(name, real, ["batch", latent]) for name in ("mu", "sigma")],
+        [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in tensors.items()],
+    )
+    return _finish(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]), "encode")
+
+
+def to_bytes(model: onnx.ModelProto) -> bytes:
+    """Serialise a graph; the same graph gives the same bytes."""
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _trace(
+    module: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str]
+) -> onnx.ModelProto:
+    batch = torch.export.Dim("batch")
+    shapes: Mapping[str, dict[int, object]] = {name: {0: batch} for name in inputs}
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet():
+        warnings.simplefilter("ignore")  # the exporter's notices about its own future
+        program = torch.onnx.export(
+            module.eval(),
+            example,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=shapes,
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:  # pragma: no cover - the exporter promises a program when dynamo=True
+        raise AssertionError("torch.onnx.export gave nothing")
+    return _finish(program.model_proto, type(module).__name__.lower())
+
+
+@contextlib.contextmanager
+def _quiet() -> contextlib.AbstractContextManager[None]:  # type: ignore[misc]
+    """Silence the exporter's loggers for a moment."""
+    names = ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def _finish(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    """Set the versions, and strip what the exporter leaves of this machine: paths, stack traces, its own name."""
+    model.ir_version = IR_VERSION
+    model.producer_name, model.producer_version = "sketch-edge", ""
+    model.doc_string = ""
+    del model.metadata_props[:]
+    graph = model.graph
+    graph.name = name
+    graph.doc_string = ""
+    for part in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info):
+        part.doc_string = ""
+        if hasattr(part, "metadata_props"):
+            del part.metadata_props[:]
+    for i, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{i}"
+    del graph.value_info[:]
+    return model
+
+
+def _encoders(model: SketchVAE) -> tuple[nn.LSTM, nn.LSTM]:
+    return model.encoder_forward, model.encoder_backward
+
+
+def _array(tensor: Tensor) -> npt.NDArray[np.float32]:
+    return tensor.detach().cpu().float().numpy()
+
+
+def _onnx_gates(tensor: Tensor) -> npt.NDArray[np.float32]:
+    """Bring four blocks of rows from torch's order (i, f, candidate, o) to ONNX's (i, o, f, candidate)."""
+    i, f, candidate, o = np.split(_array(tensor), 4, axis=0)
+    return np.concatenate([i, o, f, candidate], axis=0)
