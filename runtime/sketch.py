@@ -76,13 +76,19 @@ class Sketch:
 
     @classmethod
     def from_stroke3(
-        cls, stroke3: npt.NDArray[Any], *, origin: tuple[float, float] = (0.0, 0.0), **fields: Any
+        cls,
+        stroke3: npt.NDArray[Any],
+        label: str = "",
+        *,
+        seed: int | None = None,
+        index: int = 0,
+        temperature: float | None = None,
+        source: str = "",
+        origin: tuple[float, float] = (0.0, 0.0),
     ) -> Sketch:
-        """Make a sketch of a stroke-3 array, shape (N, 3), in Quick, Draw! units; the pen starts at `origin`.
-
-        `fields` are the other fields of a Sketch: label, seed, ...
-        """
-        return cls(tuple(strokes.stroke3_to_lines(np.asarray(stroke3, np.float64), origin)), **fields)
+        """Make a sketch of a stroke-3 array, shape (N, 3), in Quick, Draw! units; the pen starts at `origin`."""
+        lines = strokes.stroke3_to_lines(np.asarray(stroke3, np.float64), origin)
+        return cls(tuple(lines), label, seed, index, temperature, source)
 
     @property
     def stroke3(self) -> npt.NDArray[np.float64]:

@@ -1,0 +1,240 @@
+"""Where sketches go on a page: rows, grids, scatters and contact sheets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from sketch_edge.runtime.errors import InputError
+from sketch_edge.runtime.page import LARGEST_MM, Page
+from sketch_edge.runtime.scene import Caption, Pen, Placed, Scene
+from sketch_edge.runtime.sketch import Bounds, Sketch
+from sketch_edge.runtime.strokes import BOX
+
+LAYOUTS = ("grid", "row", "scatter")
+
+SMALLEST_EXTENT = BOX / 8
+"""A sketch that is smaller than this, in its own units, is not blown up to fill its cell: a dot stays a dot."""
+
+GAP = 0.12
+"""Free space between two neighbours, as a share of the side of a sketch."""
+
+PEN_WIDTHS_MM = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+"""Fineliner widths; a scene without pens of its own gets the one that suits the size of its sketches."""
+
+PEN_SHARE = 0.012
+"""A line of this share of the sketch's side looks drawn rather than scratched or painted."""
+
+_SCATTER_SIZES = (0.55, 1.0)
+_SCATTER_TRIES = 150
+_SCATTER_FILL = 0.8
+_SCATTER_SHRINK = 0.94
+_SCATTER_ROUNDS = 40
+
+Boxes = npt.NDArray[np.float64]
+"""Rectangles as rows (left, top, width, height) in mm, shape (n, 4)."""
+
+
+def arrange(
+    sketches: Sequence[Sketch],
+    page: Page | str | None = None,
+    *,
+    layout: str = "grid",
+    rng: np.random.Generator | None = None,
+    pens: Sequence[Pen] | None = None,
+) -> Scene:
+    """Put sketches on a page; each keeps its proportions and lies, ink included, within the margins.
+
+    "grid": cells of equal size, as large as the page allows, row after row. "row": all on one base line, at one
+    size. "scatter": several sizes anywhere, without overlap; `rng` decides (a fixed one where not given).
+
+    The page is a square of 100 mm where not given. `pens` are taken in turn, one a sketch; where not given all are
+    drawn with one black pen whose width suits their size.
+
+    Raises:
+        InputError: no sketches, an unknown layout, or a page or pen that cannot be.
+    """
+    sketches = list(sketches)
+    if not sketches:
+        raise InputError("sketches: there are none (expected at least one); draw one first")
+    if layout not in LAYOUTS:
+        raise InputError(f"layout {layout!r}: is unknown; choose one of {', '.join(LAYOUTS)}")
+    page = Page.parse(page) if isinstance(page, str) else page or Page()
+    sizes = np.array([_size(sketch) for sketch in sketches])
+    inside = page.inside
+    if layout == "scatter":
+        rng = rng if rng is not None else np.random.Generator(np.random.Philox(key=0))
+        boxes = scatter_boxes(sizes, inside, rng)
+    else:
+        boxes = row_boxes(sizes, inside) if layout == "row" else grid_boxes(len(sketches), inside)
+    pens = tuple(pens) if pens else (Pen(width_mm=pen_width_mm(float(np.median(boxes[:, 2:].max(axis=1))))),)
+    objects = [
+        place(sketch, box, pen_index, pens[pen_index], baseline=layout == "row")
+        for sketch, box, pen_index in zip(sketches, boxes, _in_turn(len(pens), len(boxes)), strict=True)
+    ]
+    return Scene(page, pens, tuple(objects))
+
+
+def place(sketch: Sketch, box: npt.NDArray[np.float64], pen_index: int, pen: Pen, *, baseline: bool = False) -> Placed:
+    """Fit a sketch, ink included, into a box (left, top, width, height) in mm: proportions kept, in the middle.
+
+    With `baseline` it stands on the lower side of the box. A sketch under SMALLEST_EXTENT is enlarged no further
+    than one of that extent would be, so a dot and a level line have a place and no division by zero.
+    """
+    ink = min(pen.width_mm, float(box[2:].min()) / 2)  # a pen wider than its box: keep at least the middle of the box
+    left, top = box[:2] + ink / 2
+    width, height = box[2:] - ink
+    bounds = sketch.bounds
+    extents = [(room, extent) for room, extent in ((width, bounds.width), (height, bounds.height)) if extent > 0]
+    scale = min([room / extent for room, extent in extents] + [min(width, height) / SMALLEST_EXTENT])
+    x, y = bounds.center
+    to_x, to_y = left + width / 2, top + height / 2
+    if baseline:
+        y, to_y = bounds.bottom, top + height
+    lines = tuple((line - (x, y)) * scale + (to_x, to_y) for line in sketch.lines)
+    return Placed(lines, sketch.label, pen_index, sketch.seed, sketch.index, sketch.temperature, sketch.source)
+
+
+def pen_width_mm(side_mm: float) -> float:
+    """The width of PEN_WIDTHS_MM that suits a sketch of `side_mm`: the widest within PEN_SHARE of it."""
+    return max([width for width in PEN_WIDTHS_MM if width <= side_mm * PEN_SHARE], default=PEN_WIDTHS_MM[0])
+
+
+def grid_boxes(count: int, inside: Bounds) -> Boxes:
+    """Boxes of `count` equal cells, as large as can be, row after row; a short last row is centred."""
+    columns = np.arange(1, count + 1)
+    rows = -(-count // columns)
+    sides = np.minimum(inside.width / columns, inside.height / rows)
+    empty = columns * rows - count
+    best = int(np.lexsort((columns, empty, -sides.round(9)))[0])
+    across, down = int(columns[best]), int(rows[best])
+    extent, cells = np.array([inside.width, inside.height]), np.array([across, down])
+    gap = GAP * float((extent / cells).min())
+    cell = (extent - gap * (cells - 1)) / cells
+    number = np.arange(count)
+    in_row = np.where(number // across == down - 1, count - across * (down - 1), across)
+    places = np.stack([number % across + (across - in_row) / 2, number // across], axis=1)
+    return np.concatenate([places * (cell + gap) + (inside.left, inside.top), np.tile(cell, (count, 1))], axis=1)
+
+
+def row_boxes(sizes: npt.NDArray[np.float64], inside: Bounds) -> Boxes:
+    """Boxes side by side on one base line, in the middle of the page; `sizes` (n, 2) are width and height up to 1."""
+    units = sizes[:, 0].sum() + GAP * (len(sizes) - 1)
+    side = min(inside.width / units, inside.height / sizes[:, 1].max())
+    widths, heights = sizes[:, 0] * side, sizes[:, 1] * side
+    starts = np.cumsum(widths + GAP * side) - widths - GAP * side
+    left = inside.left + (inside.width - units * side) / 2
+    base = inside.top + (inside.height + heights.max()) / 2
+    return np.stack([left + starts, base - heights, widths, heights], axis=1)
+
+
+def scatter_boxes(sizes: npt.NDArray[np.float64], inside: Bounds, rng: np.random.Generator) -> Boxes:
+    """Boxes of several sizes anywhere inside, none over another; `sizes` (n, 2) are width and height up to 1.
+
+    Throws boxes at the page, largest first, and shrinks them all a little where one finds no place. Ends after
+    40 such rounds in the cells of a grid, so it always ends.
+    """
+    count = len(sizes)
+    # Evenly spread sizes in random order: no draw is all small or all large.
+    spread = np.linspace(*_SCATTER_SIZES, count) if count > 1 else np.ones(1)
+    factors = rng.permutation(spread)[:, None] * np.maximum(sizes, 0.3)
+    padded = factors + GAP / 2
+    room = np.array([inside.width, inside.height])
+    side = math.sqrt(_SCATTER_FILL * room.prod() / padded.prod(axis=1).sum())
+    side = min(side, float((room / padded.max(axis=0)).min()))
+    for _ in range(_SCATTER_ROUNDS):
+        corners = _throw(padded * side, room, rng)
+        if corners is not None:
+            margin = (padded - factors) * side / 2
+            return np.concatenate([corners + margin + (inside.left, inside.top), factors * side], axis=1)
+        side *= _SCATTER_SHRINK
+    boxes = grid_boxes(count, inside)
+    shrunk = boxes[:, 2:] * rng.permutation(spread)[:, None]
+    boxes[:, :2] += rng.random((count, 2)) * (boxes[:, 2:] - shrunk)
+    boxes[:, 2:] = shrunk
+    return boxes
+
+
+def sheet(rows: Sequence[Sequence[Sketch]], labels: Sequence[str] | None = None, *, cell_mm: float = 30.0) -> Scene:
+    """A contact sheet: sketches in cells of `cell_mm`, row by row, with captions.
+
+    With `labels`, one a row, they stand at the left of the rows; without, each sketch's own label stands below it. Rows
+    may differ in length. The page is as large as the sheet.
+
+    Raises:
+        InputError: no sketches, not as many labels as rows, or a sheet of more than 10 m.
+    """
+    across = max((len(row) for row in rows), default=0)
+    if across == 0:
+        raise InputError("sheet: there are no sketches (expected at least one)")
+    if labels is not None and len(labels) != len(rows):
+        raise InputError(f"sheet: has {len(rows)} rows and {len(labels)} labels (expected one label a row)")
+    letters = cell_mm * 0.13
+    below = letters * 1.4 if labels is None and any(sketch.label for row in rows for sketch in row) else 0.0
+    margin = cell_mm * 0.1
+    beside = _text_width_mm(max(labels, key=len), letters) + margin if labels else 0.0
+    beside = min(beside, 1.5 * cell_mm)
+    width, height = 2 * margin + beside + across * cell_mm, 2 * margin + len(rows) * (cell_mm + below)
+    if not max(width, height) <= LARGEST_MM:
+        raise InputError(
+            f"sheet: would be {width:g} x {height:g} mm; at most {LARGEST_MM:g} mm: give fewer or smaller cells"
+        )
+    pen = Pen(width_mm=pen_width_mm(cell_mm))
+    objects, captions = [], []
+    for down, row in enumerate(rows):
+        top = margin + down * (cell_mm + below)
+        if labels is not None:
+            text = _fitted(labels[down], beside - margin, letters)
+            captions.append(Caption(text, margin, top + cell_mm / 2 + letters * 0.35, letters, "start"))
+        for column, sketch in enumerate(row):
+            left = margin + beside + column * cell_mm
+            gap = cell_mm * GAP / 2
+            box = np.array([left + gap, top + gap, cell_mm - 2 * gap, cell_mm - 2 * gap])
+            objects.append(place(sketch, box, 0, pen))
+            if below and sketch.label:
+                text = _fitted(sketch.label, cell_mm - gap, letters)
+                captions.append(Caption(text, left + cell_mm / 2, top + cell_mm + letters * 0.8, letters))
+    return Scene(Page(width, height, margin), (pen,), tuple(objects), tuple(captions))
+
+
+def _size(sketch: Sketch) -> tuple[float, float]:
+    """Width and height as shares of the larger of them; at least 0.02 each, so that a line has a box of some width."""
+    bounds = sketch.bounds
+    extent = max(bounds.width, bounds.height, SMALLEST_EXTENT)
+    return max(bounds.width / extent, 0.02), max(bounds.height / extent, 0.02)
+
+
+def _in_turn(pens: int, count: int) -> list[int]:
+    return [number % pens for number in range(count)]
+
+
+def _throw(
+    boxes: npt.NDArray[np.float64], room: npt.NDArray[np.float64], rng: np.random.Generator
+) -> npt.NDArray[np.float64] | None:
+    """Find a place for every box (width, height), shape (n, 2), largest first; upper left corners, or None."""
+    corners = np.zeros_like(boxes)
+    placed: list[int] = []
+    for box in np.argsort(-boxes.prod(axis=1), kind="stable"):
+        tries = rng.random((_SCATTER_TRIES, 2)) * (room - boxes[box])
+        others, other_sizes = corners[placed], boxes[placed]
+        apart = (tries[:, None] + boxes[box] <= others) | (others + other_sizes <= tries[:, None])
+        free = np.flatnonzero(apart.any(axis=2).all(axis=1))
+        if len(free) == 0:
+            return None
+        corners[box] = tries[free[0]]
+        placed.append(int(box))
+    return corners
+
+
+def _text_width_mm(text: str, size_mm: float) -> float:
+    """About how wide a text is: letters of a plain sans serif are some 0.55 of their size wide."""
+    return len(text) * size_mm * 0.55
+
+
+def _fitted(text: str, width_mm: float, size_mm: float) -> str:
+    """Shorten a text to about `width_mm`, with an ellipsis where something was cut."""
+    most = max(1, int(width_mm / (size_mm * 0.55)))
+    return text if len(text) <= most else text[: max(1, most - 1)] + "…"

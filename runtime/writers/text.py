@@ -1,0 +1,37 @@
+"""What a file says about the drawing, in text that every reader takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from sketch_edge.runtime.scene import Placed
+
+PROGRAM = "sketch-edge"
+
+# What XML 1.0 allows (https://www.w3.org/TR/xml/#charsets), less the control characters, which it discourages, and
+# the noncharacters. Tabs and line ends are among them: names and titles are one line.
+_UNFIT = re.compile("[^\u0020-\u007e\u00a0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010fffd]")
+
+
+def clean_text(text: str) -> str:
+    """Make one line of any text: each run of white space, control and other unfit characters becomes one space."""
+    return " ".join(_UNFIT.sub(" ", text).split())
+
+
+def title_of(objects: Sequence[Placed]) -> str:
+    """What is drawn: every label once, in order; "sketch" where none has one."""
+    labels = dict.fromkeys(clean_text(each.label) for each in objects)
+    return ", ".join(label for label in labels if label) or "sketch"
+
+
+def description_of(each: Placed) -> str:
+    """How to have one object again, such as "star, seed 7, sketch 0, temperature 0.4, drawn by quickdraw"."""
+    parts = [clean_text(each.label)]
+    if each.seed is not None:
+        parts += [f"seed {each.seed}", f"sketch {each.index}"]
+    if each.temperature is not None:
+        parts.append(f"temperature {each.temperature:g}")
+    if each.source:
+        parts.append(f"drawn by {clean_text(each.source)}")
+    return ", ".join(part for part in parts if part)
