@@ -9,7 +9,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from sketch_edge.train.cell import Start, Step
-from sketch_edge.train.model import STROKE, SketchVAE
+from sketch_edge.train.model import STROKE, SketchVAE, weight_of
 
 OPSET = 18
 IR_VERSION = 8
@@ -50,10 +50,13 @@ def assemble_encode(model: SketchVAE) -> onnx.ModelProto:
         "embedding": _array(model.embedding.weight),
         "start_weight": _array(model.encoder_start.weight).T,
         "start_bias": _array(model.encoder_start.bias),
-        "lstm_w": np.stack([_onnx_gates(lstm.weight_ih_l0) for lstm in _encoders(model)]),
-        "lstm_r": np.stack([_onnx_gates(lstm.weight_hh_l0) for lstm in _encoders(model)]),
+        "lstm_w": np.stack([_onnx_gates(weight_of(lstm, "weight_ih_l0")) for lstm in _encoders(model)]),
+        "lstm_r": np.stack([_onnx_gates(weight_of(lstm, "weight_hh_l0")) for lstm in _encoders(model)]),
         "lstm_b": np.stack(
-            [np.concatenate([_onnx_gates(m.bias_ih_l0), _onnx_gates(m.bias_hh_l0)]) for m in _encoders(model)]
+            [
+                np.concatenate([_onnx_gates(weight_of(m, "bias_ih_l0")), _onnx_gates(weight_of(m, "bias_hh_l0"))])
+                for m in _encoders(model)
+            ]
         ),
         "posterior_weight": _array(model.posterior.weight).T,
         "posterior_bias": _array(model.posterior.bias),
@@ -115,7 +118,7 @@ def _trace(
     module: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str]
 ) -> onnx.ModelProto:
     batch = torch.export.Dim("batch")
-    shapes: Mapping[str, dict[int, object]] = {name: {0: batch} for name in inputs}
+    shapes: dict[str, dict[int, object]] = {name: {0: batch} for name in inputs}
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet():
         warnings.simplefilter("ignore")  # the exporter's notices about its own future
         program = torch.onnx.export(
@@ -135,7 +138,7 @@ def _trace(
 
 
 @contextlib.contextmanager
-def _quiet() -> contextlib.AbstractContextManager[None]:  # type: ignore[misc]
+def _quiet() -> Iterator[None]:
     """Silence the exporter's loggers for a moment."""
     names = ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")
     before = {name: logging.getLogger(name).level for name in names}

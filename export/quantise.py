@@ -16,7 +16,7 @@ from onnx import helper, numpy_helper
 from torch import Tensor
 
 from sketch_edge.runtime.errors import UnfinishedError
-from sketch_edge.train.model import STROKE, SketchVAE
+from sketch_edge.train.model import STROKE, SketchVAE, weight_of
 
 SMALLEST = 1024
 """Matrices with fewer entries stay float32: they cost nothing and their rounding would."""
@@ -110,14 +110,15 @@ def quantised_copy(model: SketchVAE) -> SketchVAE:
             linear.weight.copy_(_rounded(linear.weight))
         both = (rounded.encoder_forward, rounded.encoder_backward)
         for name in ("weight_ih_l0", "weight_hh_l0"):
-            stacked = torch.stack([getattr(lstm, name) for lstm in both])
+            stacked = torch.stack([weight_of(lstm, name) for lstm in both])
             for lstm, weight in zip(both, _rounded(stacked, axis=1), strict=True):
-                getattr(lstm, name).copy_(weight)
+                weight_of(lstm, name).copy_(weight)
         decoder = rounded.decoder
-        decoder.weight_hh_l0.copy_(_rounded(decoder.weight_hh_l0))
+        recurrent, incoming = weight_of(decoder, "weight_hh_l0"), weight_of(decoder, "weight_ih_l0")
+        recurrent.copy_(_rounded(recurrent))
         # The exported cell keeps the columns of the row apart from those of z and the class.
-        columns = decoder.weight_ih_l0.split([STROKE, decoder.input_size - STROKE], dim=1)
-        decoder.weight_ih_l0.copy_(torch.cat([_rounded(part) for part in columns], dim=1))
+        columns = torch.split(incoming, [STROKE, decoder.input_size - STROKE], dim=1)
+        incoming.copy_(torch.cat([_rounded(part) for part in columns], dim=1))
     return rounded
 
 

@@ -50,7 +50,7 @@ class Padded:
 def strength_of_class(drawings: npt.NDArray[np.int64]) -> Floats:
     """How strongly classes of so many drawings are augmented beyond the paper, in [0, 1]."""
     counts = np.maximum(drawings, 1)
-    return np.clip(np.log(ENOUGH / counts) / np.log(ENOUGH / FEW), 0.0, 1.0)
+    return np.asarray(np.clip(np.log(ENOUGH / counts) / np.log(ENOUGH / FEW), 0.0, 1.0))
 
 
 def augment(batch: Padded, strength: Floats, config: TrainConfig, rng: np.random.Generator) -> Padded:

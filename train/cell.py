@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sketch_edge.train.model import STROKE, SketchVAE
+from sketch_edge.train.model import STROKE, SketchVAE, weight_of
 
 
 class Start(nn.Module):
@@ -19,15 +19,21 @@ class Start(nn.Module):
     The gates are in the order input, forget, output, candidate, so that one Sigmoid serves three of them.
     """
 
+    embedding: Tensor
+    state_weight: Tensor
+    state_bias: Tensor
+    gate_weight: Tensor
+    gate_bias: Tensor
+
     def __init__(self, model: SketchVAE) -> None:
         super().__init__()
         decoder = model.decoder
         self.register_buffer("embedding", model.embedding.weight.detach().clone())
         self.register_buffer("state_weight", model.decoder_start.weight.detach().t().contiguous())
         self.register_buffer("state_bias", model.decoder_start.bias.detach().clone())
-        condition = decoder.weight_ih_l0.detach()[:, STROKE:]  # the columns of z and the class
+        condition = weight_of(decoder, "weight_ih_l0")[:, STROKE:]  # the columns of z and the class
         self.register_buffer("gate_weight", _reorder(condition).t().contiguous())
-        self.register_buffer("gate_bias", _reorder(decoder.bias_ih_l0.detach() + decoder.bias_hh_l0.detach()))
+        self.register_buffer("gate_bias", _reorder(weight_of(decoder, "bias_ih_l0") + weight_of(decoder, "bias_hh_l0")))
 
     def forward(self, z: Tensor, class_id: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give gate (B, 4H), h (B, H) and c (B, H) from z (B, Z) and class_id, int64 (B,)."""
@@ -40,19 +46,24 @@ class Start(nn.Module):
 class Step(nn.Module):
     """One step of the decoder: a stroke-5 row and the state in, the raw output y and the next state out."""
 
+    row_weight: Tensor
+    hidden_weight: Tensor
+    output_weight: Tensor
+    output_bias: Tensor
+
     def __init__(self, model: SketchVAE) -> None:
         super().__init__()
         decoder = model.decoder
         self.hidden = decoder.hidden_size
-        self.register_buffer("row_weight", _reorder(decoder.weight_ih_l0.detach()[:, :STROKE]).t().contiguous())
-        self.register_buffer("hidden_weight", _reorder(decoder.weight_hh_l0.detach()).t().contiguous())
+        self.register_buffer("row_weight", _reorder(weight_of(decoder, "weight_ih_l0")[:, :STROKE]).t().contiguous())
+        self.register_buffer("hidden_weight", _reorder(weight_of(decoder, "weight_hh_l0")).t().contiguous())
         self.register_buffer("output_weight", model.head.weight.detach().t().contiguous())
         self.register_buffer("output_bias", model.head.bias.detach().clone())
 
     def forward(self, x: Tensor, gate: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give y (B, 6M + 3), h_next and c_next (B, H) from x (B, 5), gate (B, 4H), h and c (B, H)."""
         gates = h @ self.hidden_weight + x @ self.row_weight + gate
-        to_open, to_write = gates.split([3 * self.hidden, self.hidden], dim=1)
+        to_open, to_write = torch.split(gates, [3 * self.hidden, self.hidden], dim=1)
         i, f, o = torch.sigmoid(to_open).chunk(3, dim=1)
         c_next = f * c + i * torch.tanh(to_write)
         h_next = o * torch.tanh(c_next)

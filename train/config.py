@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -234,3 +235,21 @@ def _checked(name: str, value: Any, kind: type) -> Any:
 
 PRESETS: Mapping[str, Config] = {"vae-gmm": Config()}
 """The named starting points of `sketch-train --preset`."""
+
+
+def explain_settings() -> list[tuple[str, str]]:
+    """Name and meaning of every setting, in the order of the classes above; the meanings are their docstrings."""
+    import ast
+    import inspect
+
+    found = []
+    for part in (ModelConfig, TrainConfig):
+        body = ast.parse(inspect.getsource(part)).body[0].body  # type: ignore[attr-defined]
+        for entry, after in itertools.pairwise(body):
+            if (
+                isinstance(entry, ast.AnnAssign)
+                and isinstance(after, ast.Expr)
+                and isinstance(after.value, ast.Constant)
+            ):
+                found.append((ast.unparse(entry.target), " ".join(str(after.value.value).split())))
+    return found

@@ -152,7 +152,7 @@ class Trainer:
         if not math.isfinite(losses.total):
             self._stop_for(f"the loss is {losses.total}")
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.workers.average_gradients(self.model)
         norm = clip_gradients(self.model, settings)
         if not math.isfinite(norm):
@@ -268,7 +268,7 @@ class Trainer:
 
 
 def reconstruction(forward: Forward, batch: Batch, counted: Tensor, max_points: int) -> tuple[Tensor, Tensor]:
-    """L_s over the points and L_p over points and end row, each summed, over Nmax and the number of sketches (eq. 9)."""
+    """L_s over the points, L_p over points and end row, each summed and divided by Nmax * sketches (eq. 9)."""
     mixture = split_output(forward.output)
     target = batch.rows[1:][counted]  # (N, 5)
     state = target[:, 2:].argmax(dim=1)

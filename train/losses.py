@@ -15,7 +15,7 @@ RHO_LIMIT = 1.0 - 1e-4
 
 
 def offset_nll(mixture: Mixture, offsets: Tensor) -> Tensor:
-    """Negative log likelihood of offsets (N, 2) in model units under the mixture, (N,); the L_s of eq. 9 before its mean.
+    """Negative log likelihood of offsets (N, 2) in model units under the mixture, (N,): L_s of eq. 9, not yet summed.
 
     logsumexp over the normals: no epsilon inside a logarithm. Values below zero are usual, they are densities.
     """

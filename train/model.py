@@ -62,12 +62,11 @@ class SketchVAE(nn.Module):
         """Orthogonal recurrent weights and a forget gate that starts open, as is usual for long sequences."""
         for lstm in (self.encoder_forward, self.encoder_backward, self.decoder):
             hidden = lstm.hidden_size
-            for gate in lstm.weight_hh_l0.data.split(hidden):
+            for gate in weight_of(lstm, "weight_hh_l0").chunk(4):
                 nn.init.orthogonal_(gate)
-            nn.init.xavier_uniform_(lstm.weight_ih_l0.data)
-            lstm.bias_hh_l0.data.zero_()
-            lstm.bias_ih_l0.data.zero_()
-            lstm.bias_ih_l0.data[hidden : 2 * hidden] = 1.0
+            nn.init.xavier_uniform_(weight_of(lstm, "weight_ih_l0"))
+            weight_of(lstm, "bias_hh_l0").zero_()
+            weight_of(lstm, "bias_ih_l0").zero_()[hidden : 2 * hidden] = 1.0
         nn.init.normal_(self.embedding.weight, std=0.5)
         nn.init.normal_(self.posterior.weight, std=0.01)
         nn.init.zeros_(self.posterior.bias)
@@ -112,6 +111,13 @@ class SketchVAE(nn.Module):
         hidden, _ = self.decoder(steps, (h, c))  # (T, B, H)
         output: Tensor = self.head(self.dropout(hidden[counted]))
         return output.float()
+
+
+def weight_of(lstm: nn.LSTM, name: str) -> Tensor:
+    """Give a parameter of an nn.LSTM, such as "weight_hh_l0", without its gradient."""
+    parameter = getattr(lstm, name)
+    assert isinstance(parameter, Tensor)
+    return parameter.detach()
 
 
 def _reverse_within(sketch: Tensor, lengths: Tensor) -> Tensor:

@@ -1,0 +1,49 @@
+# Two commands do everything: `make star.svg` draws a star, `make test` runs the tests.
+# Both need only python3 (3.11 or newer, with venv) and pip's usual access to packages.
+
+PYTHON ?= python3
+VENV := .venv
+DEV := .venv-dev
+TORCH ?= torch==2.13.0
+
+.PHONY: help test lint bench clean
+
+help:
+	@echo "make star.svg   install into $(VENV) (no torch) and draw a star with the shipped model"
+	@echo "make test       install everything into $(DEV) and run the tests"
+	@echo "make lint       ruff, mypy and the import contract"
+	@echo "make bench      the measurements of benchmarks/"
+	@echo "make clean      remove both environments and the caches"
+
+star.svg: $(VENV)/.installed
+	$(VENV)/bin/sketch-draw --class star --seed 7 --out $@
+
+# The run-time alone: numpy, onnxruntime, click, svgwrite, pillow.
+$(VENV)/.installed: pyproject.toml $(wildcard runtime/*.py runtime/writers/*.py cli/*.py models/*.zip sketch_edge/*.py)
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check .
+	@touch $@
+
+# torch first and by version, so that no larger build of it is chosen on the way.
+$(DEV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(DEV)/bin/python -m pip install --quiet $(TORCH)
+	$(DEV)/bin/python -m pip install --quiet --editable ".[train,export]" --group test --group lint
+	@touch $@
+
+test: $(DEV)/.installed
+	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: $(DEV)/.installed
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/lint-imports
+
+bench: $(DEV)/.installed
+	$(DEV)/bin/python benchmarks/training.py
+	$(DEV)/bin/python benchmarks/drawing.py
+
+clean:
+	rm -rf $(VENV) $(DEV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

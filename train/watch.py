@@ -1,0 +1,127 @@
+"""Watching a training: progress bar, TensorBoard log, loss plot and sample sheets, kept in one folder beside it."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from sketch_edge.train.loop import Losses, State
+from sketch_edge.train.model import SketchVAE
+from sketch_edge.train.sheet import draw_sheet
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+    from sketch_edge.train.checkpoint import About
+    from sketch_edge.train.config import Config
+
+LOG_EVERY = 20
+
+
+class ProgressBar:
+    """A bar with points per second, time left and the losses, on standard error.
+
+    Args:
+        total: steps of the whole training.
+        done: steps that a resumed training has behind it.
+        hidden: show nothing.
+    """
+
+    def __init__(self, total: int, done: int = 0, hidden: bool = False) -> None:
+        self._bar = tqdm(total=total, initial=done, unit="step", disable=hidden, dynamic_ncols=True, mininterval=0.5)
+        self._points = 0
+        self._valid = ""
+
+    def on_step(self, step: int, losses: Losses, points: int, rates: dict[str, float]) -> None:
+        """Move the bar on."""
+        self._points += points
+        self._bar.update(1)
+        elapsed = self._bar.format_dict["elapsed"] or 1e-9
+        self._bar.set_postfix_str(
+            f"L_R {losses.reconstruction:+.3f} KL {losses.kl:.3f}{self._valid} {self._points / elapsed:,.0f} points/s",
+            refresh=False,
+        )
+
+    def on_valid(self, step: int, losses: Losses, best: bool) -> None:
+        """Show the validation loss from now on."""
+        self._valid = f" valid {losses.reconstruction:+.3f}{'*' if best else ''}"
+
+    def on_sheet(self, step: int, model: SketchVAE) -> None:
+        """Nothing to show."""
+
+    def close(self) -> None:
+        """End the line."""
+        self._bar.close()
+
+
+class LogFolder:
+    """Keeps TensorBoard events, loss.png and sheet-STEP.png in a folder.
+
+    Args:
+        folder: made when missing.
+        config: of the training, for the sheet's size.
+        about: of the model, for class names and scale.
+        state: the trainer's, for the history that is plotted.
+    """
+
+    def __init__(self, folder: Path, config: Config, about: About, state: State) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self._config, self._about, self._state = folder, config, about, state
+        self._writer = _open_writer(folder)
+
+    def on_step(self, step: int, losses: Losses, points: int, rates: dict[str, float]) -> None:
+        """Log losses, learning rate, KL weight and gradient norm, now and then."""
+        if step % LOG_EVERY == 0:
+            for name, value in (asdict(losses) | {"reconstruction": losses.reconstruction}).items():
+                self._writer.add_scalar(f"train/{name}", value, step)
+            for name, value in rates.items():
+                self._writer.add_scalar(f"rates/{name}", value, step)
+
+    def on_valid(self, step: int, losses: Losses, best: bool) -> None:
+        """Log the validation losses and draw the loss plot anew."""
+        for name, value in (asdict(losses) | {"reconstruction": losses.reconstruction}).items():
+            self._writer.add_scalar(f"valid/{name}", value, step)
+        self._writer.flush()
+        plot_losses(self._state.history, self.folder / "loss.png")
+
+    def on_sheet(self, step: int, model: SketchVAE) -> None:
+        """Draw a sheet with the weights for export."""
+        path = self.folder / f"sheet-{step:06d}.png"
+        draw_sheet(model, self._about, path, classes=self._config.train.sheet_classes)
+
+    def close(self) -> None:
+        """Write what is buffered."""
+        self._writer.close()
+
+
+def plot_losses(history: list[dict[str, float]], path: Path) -> None:
+    """Plot reconstruction loss and KL of training and validation over the steps, as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    steps = [entry["step"] for entry in history]
+    parts = {"reconstruction L_R = L_s + L_p": ("offset", "pen"), "KL (mean over Nz)": ("kl",)}
+    for axes, (title, names) in zip(figure.subplots(1, 2), parts.items(), strict=True):
+        for split in ("train", "valid"):
+            values = [sum(entry[f"{split}_{name}"] for name in names) for entry in history]
+            if all(math.isfinite(value) for value in values):
+                axes.plot(steps, values, marker=".", label=split)
+        axes.set(title=title, xlabel="step")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, dpi=110)
+
+
+def _open_writer(folder: Path) -> SummaryWriter:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorBoard's own deprecations
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter(str(folder))
