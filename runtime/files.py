@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
-import tempfile
+import secrets
+import stat
 from pathlib import Path
 
 from sketch_edge.runtime.errors import InputError, UnfinishedError
 
 TEMPORARY_SUFFIX = ".sketch-tmp"
 
+_LONGEST_STEM = 120
+"""Bytes of the name that its temporary file shares: names may have 255 bytes, and the rest needs room."""
+
 
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` to `path`: either the whole new file stands there afterwards, or the old one untouched.
 
-    Temporary file in the same folder, fsync, rename, fsync of the folder.
+    Temporary file in the same folder, fsync, rename, fsync of the folder. The permissions of an old file, and where
+    the system lets us its owner, are kept; a new one gets those the umask asks for. A symbolic link stays a link: the
+    file that it names is replaced.
 
     Raises:
-        InputError: the folder does not exist, or `path` is no plain file.
-        UnfinishedError: the system refused the write (disk full, no permission, read-only).
+        InputError: the folder does not exist, or `path` is no plain file that may be written.
+        UnfinishedError: the system refused the write (disk full, file too large, disk gone).
     """
     path = Path(path)
     check_writable(path)
     temporary: Path | None = None
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY_SUFFIX, dir=path.parent)
-        temporary = Path(name)
+        target = Path(os.path.realpath(path))
+        descriptor, temporary = _open_temporary(target)
         with os.fdopen(descriptor, "wb") as file:
+            _copy_permissions(target, descriptor)
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
-        _copy_mode(path, temporary)
-        temporary.replace(path)
+            os.fsync(descriptor)
+        temporary.replace(target)
         temporary = None
-        _sync_folder(path.parent)
+        _sync_folder(target.parent)
     except OSError as error:
         raise UnfinishedError(
             f"{path}: could not be written ({error.strerror or error}); the old file, if any, is untouched"
@@ -49,41 +56,77 @@ def check_writable(path: Path) -> None:
     """Refuse, before any long work, a path that can never become a plain file.
 
     Raises:
-        InputError: `path` is a folder, a device or a pipe, or its folder does not exist.
+        InputError: `path` is a folder, a device, a pipe or write-protected, or its folder does not exist or may not
+            be written to.
     """
     try:
-        if path.is_dir():
-            raise InputError(f"{path}: is a folder (expected a file name); name a file in it")
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: is no plain file; choose another name, or - for standard output")
-        if not path.parent.is_dir():
-            raise InputError(f"{path}: the folder {path.parent} does not exist; create it first")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be used as a file name ({error}); choose another") from error
+        problem = _obstacle(Path(os.path.realpath(path)))
+    except (OSError, ValueError) as error:  # too long, a NUL in it, or not in the file system's encoding
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path}: cannot be used as a file name ({reason}); choose another") from error
+    if problem is not None:
+        raise InputError(f"{path}: {problem}")
 
 
-def sweep_temporaries(folder: Path, stem: str) -> int:
-    """Delete temporary files that a killed writer of `folder/stem` left behind; returns how many.
+def sweep_temporaries(folder: Path, name: str) -> int:
+    """Delete temporary files that a killed writer of the file `folder/name` left behind; returns how many.
 
     Call it only where no other process writes the same file.
     """
     count = 0
-    for stale in folder.glob(f".{stem}.*{TEMPORARY_SUFFIX}"):
+    for stale in folder.glob(f"{glob.escape(_stem(name))}{'?' * 16}{TEMPORARY_SUFFIX}"):
         with contextlib.suppress(OSError):
             stale.unlink()
             count += 1
     return count
 
 
-def _copy_mode(old: Path, new: Path) -> None:
-    """Keep the permissions of the file that is replaced; a new file gets those the umask asks for."""
-    if old.exists():
-        mode = old.stat().st_mode & 0o777
+def _obstacle(path: Path) -> str | None:
+    """What keeps `path`, links resolved, from being written; None if nothing does."""
+    if path.is_symlink():  # what is left of a link after resolving it leads in a circle
+        return "is a symbolic link that leads to itself; choose another name"
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            return f"the folder {path.parent} does not exist; create it first"
     else:
-        umask = os.umask(0)
-        os.umask(umask)
-        mode = 0o666 & ~umask
-    new.chmod(mode)
+        if stat.S_ISDIR(mode):
+            return "is a folder (expected a file name); name a file in it"
+        if not stat.S_ISREG(mode):
+            return "is no plain file; choose another name, or - for standard output"
+        # Renaming would replace it all the same, but whoever protects a file does not want that.
+        if not os.access(path, os.W_OK):
+            return "is write-protected; choose another name"
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return f"the folder {path.parent} may not be written to; choose another"
+    return None
+
+
+def _stem(name: str) -> str:
+    """How the temporary files of `name` begin; 16 random digits and TEMPORARY_SUFFIX follow."""
+    return f".{os.fsdecode(os.fsencode(name)[:_LONGEST_STEM])}."
+
+
+def _open_temporary(target: Path) -> tuple[int, Path]:
+    """Create an empty file beside `target`, open for writing, with the permissions that the umask asks for."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    while True:
+        temporary = target.with_name(f"{_stem(target.name)}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+        with contextlib.suppress(FileExistsError):
+            return os.open(temporary, flags, 0o666), temporary
+
+
+def _copy_permissions(old: Path, descriptor: int) -> None:
+    """Give an open file the owner, as far as the system lets us, and the permissions of the file it will replace."""
+    try:
+        status = old.stat()
+    except FileNotFoundError:
+        return
+    if hasattr(os, "fchown"):
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, status.st_uid, status.st_gid)
+        os.fchmod(descriptor, status.st_mode & 0o777)
 
 
 def _sync_folder(folder: Path) -> None:

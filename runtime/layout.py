@@ -25,14 +25,16 @@ GAP = 0.12
 PEN_WIDTHS_MM = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 """Fineliner widths; a scene without pens of its own gets the one that suits the size of its sketches."""
 
-PEN_SHARE = 0.012
-"""A line of this share of the sketch's side looks drawn rather than scratched or painted."""
+PEN_FACTOR = 0.08
+"""The pen's width in mm for a sketch of 1 mm; it grows with the square root of the sketch's side, so that small
+sketches are not scratched and large ones not painted: 0.3 mm for 20 mm, 0.7 mm for 90 mm."""
 
 _SCATTER_SIZES = (0.55, 1.0)
 _SCATTER_TRIES = 150
 _SCATTER_FILL = 0.8
 _SCATTER_SHRINK = 0.94
 _SCATTER_ROUNDS = 40
+_SCATTER_ATTEMPTS = 200
 
 Boxes = npt.NDArray[np.float64]
 """Rectangles as rows (left, top, width, height) in mm, shape (n, 4)."""
@@ -64,43 +66,45 @@ def arrange(
         raise InputError(f"layout {layout!r}: is unknown; choose one of {', '.join(LAYOUTS)}")
     page = Page.parse(page) if isinstance(page, str) else page or Page()
     sizes = np.array([_size(sketch) for sketch in sketches])
-    inside = page.inside
+    if not pens:
+        boxes = row_boxes(sizes, page.inside) if layout == "row" else grid_boxes(len(sketches), page.inside)
+        pens = [Pen(width_mm=pen_width_mm(float(np.median(boxes[:, 2:].max(axis=1)))))]
+    inside = _room_for_points(page, max(pen.width_mm for pen in pens))
     if layout == "scatter":
-        rng = rng if rng is not None else np.random.Generator(np.random.Philox(key=0))
-        boxes = scatter_boxes(sizes, inside, rng)
+        boxes = scatter_boxes(sizes, inside, rng or np.random.Generator(np.random.Philox(key=0)))
     else:
         boxes = row_boxes(sizes, inside) if layout == "row" else grid_boxes(len(sketches), inside)
-    pens = tuple(pens) if pens else (Pen(width_mm=pen_width_mm(float(np.median(boxes[:, 2:].max(axis=1))))),)
     objects = [
-        place(sketch, box, pen_index, pens[pen_index], baseline=layout == "row")
-        for sketch, box, pen_index in zip(sketches, boxes, _in_turn(len(pens), len(boxes)), strict=True)
+        place(sketch, box, number % len(pens), baseline=layout == "row")
+        for number, (sketch, box) in enumerate(zip(sketches, boxes, strict=True))
     ]
-    return Scene(page, pens, tuple(objects))
+    return Scene(page, tuple(pens), tuple(objects))
 
 
-def place(sketch: Sketch, box: npt.NDArray[np.float64], pen_index: int, pen: Pen, *, baseline: bool = False) -> Placed:
-    """Fit a sketch, ink included, into a box (left, top, width, height) in mm: proportions kept, in the middle.
+def place(sketch: Sketch, box: npt.NDArray[np.float64], pen: int = 0, *, baseline: bool = False) -> Placed:
+    """Fit the points of a sketch into a box (left, top, width, height) in mm: proportions kept, in the middle.
 
-    With `baseline` it stands on the lower side of the box. A sketch under SMALLEST_EXTENT is enlarged no further
-    than one of that extent would be, so a dot and a level line have a place and no division by zero.
+    With `baseline` it stands on the lower side of the box. A sketch smaller than SMALLEST_EXTENT is enlarged as if it
+    had that extent, so a dot or a slip of the pen stays small, and nothing is divided by zero.
     """
-    ink = min(pen.width_mm, float(box[2:].min()) / 2)  # a pen wider than its box: keep at least the middle of the box
-    left, top = box[:2] + ink / 2
-    width, height = box[2:] - ink
+    left, top, width, height = box.tolist()
     bounds = sketch.bounds
-    extents = [(room, extent) for room, extent in ((width, bounds.width), (height, bounds.height)) if extent > 0]
-    scale = min([room / extent for room, extent in extents] + [min(width, height) / SMALLEST_EXTENT])
+    if max(bounds.width, bounds.height) <= SMALLEST_EXTENT:
+        scale = min(width, height) / SMALLEST_EXTENT
+    else:  # a level or an upright line has one extent only
+        scale = min(room / extent for room, extent in ((width, bounds.width), (height, bounds.height)) if extent > 0)
     x, y = bounds.center
     to_x, to_y = left + width / 2, top + height / 2
     if baseline:
         y, to_y = bounds.bottom, top + height
     lines = tuple((line - (x, y)) * scale + (to_x, to_y) for line in sketch.lines)
-    return Placed(lines, sketch.label, pen_index, sketch.seed, sketch.index, sketch.temperature, sketch.source)
+    return Placed(lines, sketch.label, pen, sketch.seed, sketch.index, sketch.temperature, sketch.source)
 
 
 def pen_width_mm(side_mm: float) -> float:
-    """The width of PEN_WIDTHS_MM that suits a sketch of `side_mm`: the widest within PEN_SHARE of it."""
-    return max([width for width in PEN_WIDTHS_MM if width <= side_mm * PEN_SHARE], default=PEN_WIDTHS_MM[0])
+    """The width of PEN_WIDTHS_MM that suits a sketch of `side_mm`."""
+    fitting = PEN_FACTOR * math.sqrt(side_mm)
+    return max([width for width in PEN_WIDTHS_MM if width <= fitting], default=PEN_WIDTHS_MM[0])
 
 
 def grid_boxes(count: int, inside: Bounds) -> Boxes:
@@ -145,12 +149,17 @@ def scatter_boxes(sizes: npt.NDArray[np.float64], inside: Bounds, rng: np.random
     room = np.array([inside.width, inside.height])
     side = math.sqrt(_SCATTER_FILL * room.prod() / padded.prod(axis=1).sum())
     side = min(side, float((room / padded.max(axis=0)).min()))
-    for _ in range(_SCATTER_ROUNDS):
+    attempts = max(1, _SCATTER_ATTEMPTS // count)  # few boxes are quick to throw: try harder at each size
+    for number in range(_SCATTER_ROUNDS * attempts):
         corners = _throw(padded * side, room, rng)
         if corners is not None:
+            corners += (
+                room - corners.min(axis=0) - (corners + padded * side).max(axis=0)
+            ) / 2  # the block in the middle
             margin = (padded - factors) * side / 2
             return np.concatenate([corners + margin + (inside.left, inside.top), factors * side], axis=1)
-        side *= _SCATTER_SHRINK
+        if number % attempts == attempts - 1:
+            side *= _SCATTER_SHRINK
     boxes = grid_boxes(count, inside)
     shrunk = boxes[:, 2:] * rng.permutation(spread)[:, None]
     boxes[:, :2] += rng.random((count, 2)) * (boxes[:, 2:] - shrunk)
@@ -193,7 +202,7 @@ def sheet(rows: Sequence[Sequence[Sketch]], labels: Sequence[str] | None = None,
             left = margin + beside + column * cell_mm
             gap = cell_mm * GAP / 2
             box = np.array([left + gap, top + gap, cell_mm - 2 * gap, cell_mm - 2 * gap])
-            objects.append(place(sketch, box, 0, pen))
+            objects.append(place(sketch, box))
             if below and sketch.label:
                 text = _fitted(sketch.label, cell_mm - gap, letters)
                 captions.append(Caption(text, left + cell_mm / 2, top + cell_mm + letters * 0.8, letters))
@@ -201,14 +210,24 @@ def sheet(rows: Sequence[Sequence[Sketch]], labels: Sequence[str] | None = None,
 
 
 def _size(sketch: Sketch) -> tuple[float, float]:
-    """Width and height as shares of the larger of them; at least 0.02 each, so that a line has a box of some width."""
+    """Width and height as shares of the larger of them, at least 0.02; a sketch that is not enlarged has a square."""
     bounds = sketch.bounds
-    extent = max(bounds.width, bounds.height, SMALLEST_EXTENT)
+    extent = max(bounds.width, bounds.height)
+    if extent <= SMALLEST_EXTENT:
+        return 1.0, 1.0
     return max(bounds.width / extent, 0.02), max(bounds.height / extent, 0.02)
 
 
-def _in_turn(pens: int, count: int) -> list[int]:
-    return [number % pens for number in range(count)]
+def _room_for_points(page: Page, pen_mm: float) -> Bounds:
+    """Where points may lie so that the ink of a pen stays within the margins."""
+    inside = page.inside
+    if pen_mm > min(inside.width, inside.height) / 2:
+        raise InputError(
+            f"pen: is {pen_mm:g} mm wide, too wide for {inside.width:g} x {inside.height:g} mm between the margins; "
+            "take a finer pen or a larger page"
+        )
+    half = pen_mm / 2
+    return Bounds(inside.left + half, inside.top + half, inside.right - half, inside.bottom - half)
 
 
 def _throw(

@@ -179,4 +179,5 @@ def _without_repeats(line: Array) -> Array:
     if len(line) < 2:
         return line
     moved = np.any(line[1:] != line[:-1], axis=1)
-    return line[np.concatenate([[True], moved])]
+    kept: Array = line[np.concatenate([[True], moved])]
+    return kept

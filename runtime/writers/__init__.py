@@ -12,9 +12,10 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -104,32 +105,23 @@ def render(
 
     Sketches are first laid out on `page` (a Page or its text, such as "a5-landscape") by `layout` ("grid", "row" or
     "scatter", which `rng` decides) and drawn with `pens` in turn: see `arrange`. A Scene already has all that: with
-    one, none of these may be given. `options` go to the writer's own `render`.
+    one, none of these may be given. Formats of bare strokes (json) have no page and leave these out. `options` go to
+    the writer's own `render`.
 
     Raises:
         InputError: unknown format or option, or a drawing that cannot be drawn.
     """
-    if format not in FORMATS:
-        raise InputError(f"format {format!r}: is unknown; choose one of {', '.join(FORMATS)}")
-    chosen = FORMATS[format]
-    module = importlib.import_module(chosen.module)
-    known = [
-        name for name, kind in inspect.signature(module.render).parameters.items() if kind.kind is kind.KEYWORD_ONLY
-    ]
-    for name in options:
-        if name not in known:
-            raise InputError(f"{format}: has no option {name!r}; it takes {', '.join(known) or 'none'}")
+    takes = _format_named(format).takes
+    module = _module_for(format, options)
     if isinstance(drawing, Scene):
         if page is not None or layout is not None or pens is not None:
-            raise InputError(
-                "scene: has its own page, places and pens; leave out page, layout and pens, or change the scene"
-            )
-        scene = drawing
-    elif chosen.takes is Sketch:
-        return bytes(module.render(_sketches(drawing), **options))
-    else:
-        scene = arrange(_sketches(drawing), page, layout=layout or "grid", rng=rng, pens=pens)
-    return bytes(module.render(scene if chosen.takes is Scene else scene.sketches(), **options))
+            raise InputError("scene: has its own page, places and pens; leave out page, layout and pens")
+        return bytes(module.render(drawing if takes is Scene else drawing.sketches(), **options))
+    sketches = _sketches(drawing)
+    if takes is Scene:
+        scene = arrange(sketches, page, layout=layout or "grid", rng=rng, pens=pens)
+        return bytes(module.render(scene, **options))
+    return bytes(module.render(sketches, **options))
 
 
 def format_of(path: str | os.PathLike[str], name: str | None = None) -> str:
@@ -139,9 +131,7 @@ def format_of(path: str | os.PathLike[str], name: str | None = None) -> str:
         InputError: the name or the suffix is unknown.
     """
     if name is not None:
-        if name not in FORMATS:
-            raise InputError(f"format {name!r}: is unknown; choose one of {', '.join(FORMATS)}")
-        return name
+        return _format_named(name).name
     if os.fspath(path) == STANDARD_OUTPUT:
         return "svg"
     suffix = Path(path).suffix.lower()
@@ -153,8 +143,31 @@ def format_of(path: str | os.PathLike[str], name: str | None = None) -> str:
     raise InputError(f"{os.fspath(path)}: {got}; end the name in one of {suffixes}")
 
 
+def _format_named(name: str) -> Format:
+    if name not in FORMATS:
+        raise InputError(f"format {name!r}: is unknown; choose one of {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def _module_for(name: str, options: Mapping[str, object]) -> ModuleType:
+    """Import the writer of a format, and refuse options that its `render` does not have."""
+    module = importlib.import_module(FORMATS[name].module)
+    parameters = inspect.signature(module.render).parameters.values()
+    known = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    for option in options:
+        if option not in known:
+            raise InputError(f"{name}: has no option {option!r}; it takes {', '.join(known) or 'none'}")
+    return module
+
+
 def _sketches(drawing: Sketch | Sequence[Sketch]) -> list[Sketch]:
-    return [drawing] if isinstance(drawing, Sketch) else list(drawing)
+    sketches = [drawing] if isinstance(drawing, Sketch) else list(drawing)
+    if not sketches:
+        raise InputError("sketches: there are none (expected at least one); draw one first")
+    for each in sketches:
+        if not isinstance(each, Sketch):
+            raise InputError(f"sketches: one is a {type(each).__name__} (expected Sketch)")
+    return sketches
 
 
 def _write_standard_output(content: bytes) -> None:

@@ -24,7 +24,7 @@ MOST_PIXELS = 100_000_000
 OVERSAMPLING = 4
 """Lines are drawn this many times larger each way: 17 levels of grey at an edge."""
 
-THINNEST_PX = 1.0
+THINNEST_PX = 1.5
 """Thinner lines are drawn this wide: else they fade away or break up."""
 
 BAND_ROWS = 512

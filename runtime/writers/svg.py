@@ -101,6 +101,8 @@ def _number(value: float) -> str:
 
 def _to_bytes(drawing: Any) -> bytes:
     tree = drawing.get_xml()
+    for unused in ("xmlns:ev", "xmlns:xlink", "xmlns:sodipodi", "baseProfile"):  # and the DTD lacks the first
+        tree.attrib.pop(unused, None)
     ET.indent(tree, " ")
     body: bytes = ET.tostring(tree, encoding="utf-8")
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + body + b"\n"
