@@ -1,0 +1,73 @@
+"""The files of drawings behind a list of files and folders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sketch_edge.runtime.errors import DataError
+from sketch_edge.train.readers.source import find_kind
+
+SUFFIXES = (".ndjson", ".ndjson.gz", ".npz", ".json")
+"""Names that a folder is searched for."""
+
+
+def find_files(paths: Sequence[Path], synthetic: Sequence[Path] = ()) -> tuple[list[tuple[Path, bool]], list[Path]]:
+    """List the files behind paths, each once, as (file, synthetic), and the files of folders that hold no drawings.
+
+    In a folder, hidden files, other suffixes than `SUFFIXES`, data sets and json files that hold something else are
+    passed over; the last two are reported.
+
+    Raises:
+        DataError: a path does not exist, or a folder holds no drawings.
+    """
+    found: dict[Path, tuple[Path, bool]] = {}
+    ignored = []
+    for path, is_synthetic in [*((path, False) for path in paths), *((path, True) for path in synthetic)]:
+        members = [path]
+        if path.is_dir():
+            members, others = _search(path)
+            ignored += others
+        for member in members:
+            try:
+                real = member.resolve()
+            except (OSError, RuntimeError) as error:
+                raise DataError(f"{member}: cannot be followed ({error}); check the link") from error
+            found[real] = (member, is_synthetic)
+    return list(found.values()), ignored
+
+
+def _search(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Files of drawings in a folder, sorted, and files with such a name that hold none."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({error.strerror}); check its rights") from error
+    found: list[Path] = []
+    others: list[Path] = []
+    for path in entries:
+        if path.name.startswith(".") or not path.name.endswith(SUFFIXES) or not path.is_file():
+            continue
+        holds_none = (path.suffix == ".npz" and _is_dataset(path)) or (
+            path.suffix == ".json" and not _holds_record(path)
+        )
+        (others if holds_none else found).append(path)
+    if not found:
+        raise DataError(f"{folder}: holds no drawings (expected {', '.join(SUFFIXES)}); name another folder")
+    return found, others
+
+
+def _is_dataset(path: Path) -> bool:
+    try:
+        return find_kind(path) == "dataset"
+    except DataError:
+        return False  # damaged: reading it says how
+
+
+def _holds_record(path: Path) -> bool:
+    """Whether a json file looks like drawings, not like counts or settings."""
+    try:
+        with path.open("rb") as file:
+            return b'"drawing"' in file.read(1 << 16)
+    except OSError:
+        return True  # reading it says what is wrong

@@ -1,0 +1,169 @@
+"""sketch-rnn .npz files: pickled object arrays train, valid and test of stroke-3, read without unpickling.
+
+Units: the Quick, Draw! files hold whole canvas pixels, their larger side 255, and are taken as they are. Other public
+files have units of their own (omniglot: sides of 120 to 650; kanji: fractions, sides of 86). So a file is kept as it
+is when all its values are whole, no larger side is over 256 and half of them are over 200; else each drawing is
+scaled so that its larger side is 255, and rounded.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sketch_edge.runtime.errors import DataError
+from sketch_edge.runtime.strokes import BOX
+from sketch_edge.train.readers.drawing import COORDINATE_LIMIT, Drawing, encode_lines
+from sketch_edge.train.readers.source import AGAIN
+from sketch_edge.train.readers.symbolic import SymbolError, read_arrays
+
+MEMBERS = ("train.npy", "valid.npy", "test.npy")
+
+LARGEST_FILE = 256 << 20
+"""Bytes of the file; the largest official one has about 40 MB."""
+
+LARGEST_MEMBER = 128 << 20
+"""Bytes of a member once inflated; the largest official one has about 90 MB."""
+
+MOST_MEMBERS = 64
+
+RATIO = 100
+"""A member may inflate to so many times its packed size; the public files reach 3."""
+
+MOST_DRAWINGS = 500_000
+"""Drawings of a member; the largest official one has about 340,000."""
+
+CANVAS_SIDE = (200.0, 256.0)
+"""A file is in canvas pixels if its median larger side is over the first and no side is over the second."""
+
+
+def read_sketchrnn(path: Path, content: bytes, word: str) -> Iterator[tuple[str, Drawing | DataError]]:
+    """Yield (place, drawing) for each drawing of the file, a DataError in place of a bad one.
+
+    Args:
+        path: names the file in errors.
+        content: its bytes.
+        word: the class of all its drawings.
+
+    Raises:
+        DataError: the file as a whole is damaged or asks for more than it may.
+    """
+    members = _read_members(path, content)
+    canvas = _is_canvas([array for arrays in members.values() for array in arrays])
+    for name, arrays in members.items():
+        split = MEMBERS.index(f"{name}.npy")
+        for number, array in enumerate(arrays):
+            place = f"{path}:{name}[{number}]"
+            problem = _problem(array)
+            if problem is None:
+                points, side = _encode(array, canvas)
+                yield place, Drawing(word, points, side, split=split)
+            else:
+                yield place, DataError(f"{place}: {problem}; {AGAIN}")
+
+
+def _read_members(path: Path, content: bytes) -> dict[str, list[npt.NDArray[Any]]]:
+    """Inflate and read those of train, valid and test that are there, after all declared sizes were checked."""
+    members = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            infos = archive.infolist()
+            wanted = [info for name in MEMBERS for info in infos if info.filename == name]
+            if len(infos) > MOST_MEMBERS or len({info.filename for info in infos}) != len(infos):
+                raise DataError(
+                    f"{path}: {len(infos)} members, or one name twice (expected train, valid, test); {AGAIN}"
+                )
+            for info in wanted:
+                _check_size(path, info)
+            for info in wanted:
+                name = info.filename.removesuffix(".npy")
+                with archive.open(info) as file:
+                    data = file.read()
+                members[name] = _read_member(f"{path}:{name}", data)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+        raise DataError(f"{path}: is a damaged or cut npz file ({error}); {AGAIN}") from error
+    return members
+
+
+def _check_size(path: Path, info: zipfile.ZipInfo) -> None:
+    size, packed = info.file_size, info.compress_size
+    if size > LARGEST_MEMBER or size > RATIO * max(packed, 1):
+        raise DataError(
+            f"{path}:{info.filename}: would inflate from {packed} to {size} bytes (at most {LARGEST_MEMBER} and "
+            f"{RATIO} times as many); it is no drawing file"
+        )
+
+
+def _read_member(place: str, data: bytes) -> list[npt.NDArray[Any]]:
+    """Read the .npy header and the pickle behind it."""
+    file = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"version {version}")
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError) as error:
+        raise DataError(f"{place}: has no readable .npy header ({str(error)[:80]}); {AGAIN}") from error
+    if not dtype.hasobject or dtype.kind != "O" or len(shape) != 1 or type(shape[0]) is not int or shape[0] < 0:
+        raise DataError(f"{place}: is an array of {dtype} of shape {shape} (expected one object a drawing); {AGAIN}")
+    if shape[0] > min(MOST_DRAWINGS, len(data)):
+        raise DataError(f"{place}: claims {shape[0]} drawings in {len(data)} bytes; {AGAIN}")
+    try:
+        return read_arrays(memoryview(data)[file.tell() :], shape[0])
+    except SymbolError as error:
+        raise DataError(f"{place}: {error}; {AGAIN}") from error
+
+
+def _problem(array: npt.NDArray[Any]) -> str | None:
+    """Say what keeps an array from being stroke-3, or None."""
+    if array.ndim != 2 or array.shape[1] != 3:
+        return f"has shape {array.shape} (expected (n, 3))"
+    if not (np.abs(array.astype(np.float64)) <= COORDINATE_LIMIT).all():
+        return f"an offset is no number or beyond +-{COORDINATE_LIMIT:.0f}"
+    if not np.isin(array[:, 2], (0, 1)).all():
+        return "a lift is neither 0 nor 1"
+    return None
+
+
+def _is_canvas(arrays: list[npt.NDArray[Any]]) -> bool:
+    """Whether the drawings are in canvas pixels already; see the module."""
+    sides = []
+    for array in arrays:
+        if _problem(array) is None and len(array):
+            if array.dtype.kind == "f" and not (array == np.rint(array)).all():
+                return False
+            sides.append(_side(_positions(array)))
+    return bool(sides) and max(sides) <= CANVAS_SIDE[1] and float(np.median(sides)) > CANVAS_SIDE[0]
+
+
+def _positions(array: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Points of stroke-3 (n, 3), the origin first: (n + 1, 2)."""
+    points = np.zeros((len(array) + 1, 2))
+    np.cumsum(array[:, :2], axis=0, dtype=np.float64, out=points[1:])
+    return points
+
+
+def _side(points: npt.NDArray[np.float64]) -> float:
+    return float((points.max(axis=0) - points.min(axis=0)).max())
+
+
+def _encode(array: npt.NDArray[Any], canvas: bool) -> tuple[npt.NDArray[np.int16], float]:
+    """Write stroke-3 of any units as int16 rows of canvas pixels; also the larger side in the units it had."""
+    if len(array) == 0:
+        return np.zeros((0, 3), np.int16), 0.0
+    points = _positions(array)
+    side = _side(points)
+    if not canvas:
+        points = (points - points.min(axis=0)) * (BOX / side if side > 0 else 1.0)
+    # The pen is down on the origin: the first line has one point more than it has rows.
+    ends = np.flatnonzero(array[:, 2]) + 2
+    ends = ends if len(ends) and ends[-1] == len(points) else np.append(ends, len(points))
+    return encode_lines(np.rint(points).astype(np.int64), np.diff(ends, prepend=0).tolist()), side
