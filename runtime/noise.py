@@ -10,8 +10,8 @@ Philox-4x64-10 of Salmon et al. 2011 and never changes, while numpy's distributi
 * standard Gumbel:          ``g = -ln(-ln u)``
 
 The order: first ``2 * ceil(latent / 2)`` words, pair by pair, for the latent vector z; then ``mixtures + 5`` words for
-each step: a Gumbel for each component of the mixture, a Gumbel for each pen state (down, up, end), one pair of normals
-for the offset. All maths is float64, every result is float32.
+each step, in the order of the model's output y: a Gumbel for each pen state (down, up, end), a Gumbel for each
+component of the mixture, one pair of normals for the offset. All maths is float64, every result is float32.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Noise:
         However the steps are cut into blocks, the numbers are the same.
 
         Returns:
-            Gumbels of shape (count, M + 3), mixture components first, then pen down, up, end; and normals of shape
-            (count, 2).
+            Gumbels of shape (count, 3 + M), for pen down, up, end, then for the mixture components; and normals of
+            shape (count, 2).
         """
         uniforms = self._uniforms((count, self._mixtures + WORDS_BESIDE_MIXTURE))
         return (-np.log(-np.log(uniforms[:, :-2]))).astype(np.float32), _normals(uniforms[:, -2:])

@@ -66,10 +66,13 @@ class Sketch:
     """Which sketch of that seed, from 0."""
 
     temperature: float | None = None
-    """How freely it was drawn, over 0; None where it was not drawn by a model."""
+    """How freely it was drawn, 0 to 10; None where it was not drawn by a model."""
 
     source: str = ""
     """What drew it, such as the name and hash of a bundle."""
+
+    complete: bool = True
+    """False where a model would have gone on, but the most points allowed were reached."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", checked_lines(self.lines, self.label or "sketch"))

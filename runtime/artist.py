@@ -1,0 +1,297 @@
+"""The artist: a loaded bundle that draws. The library's front door."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sketch_edge.runtime.bundle import Bundle, read_bundle
+from sketch_edge.runtime.errors import BundleError, InputError
+from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, MAX_POINTS, MAX_TEMPERATURE, Manifest, short
+from sketch_edge.runtime.noise import KEY_LIMIT
+from sketch_edge.runtime.sampler import Job, Rows, draw_rows, stream_rows
+from sketch_edge.runtime.session import Session
+from sketch_edge.runtime.sketch import Sketch
+from sketch_edge.runtime.strokes import lines_to_stroke3, stroke3_to_lines, stroke3_to_stroke5
+
+SHIPPED = "quickdraw.sketch.zip"
+"""The bundle that comes with the package."""
+
+RANDOM_SEED_BITS = 32
+"""Seeds that nobody chose are short enough to be typed again."""
+
+
+class Point(NamedTuple):
+    """A point of a sketch, as it is drawn."""
+
+    x: float
+    """Right, in Quick, Draw! units from the first point."""
+
+    y: float
+    """Down, likewise."""
+
+    drawn: bool
+    """The move to this point leaves ink."""
+
+    lift: bool
+    """The pen lifts at this point."""
+
+
+class Stream:
+    """The points of one sketch, each as soon as the model gives it."""
+
+    def __init__(self, points: Iterator[Point], label: str, seed: int, index: int) -> None:
+        self._points = points
+        self.label = label
+        """Class name."""
+        self.seed = seed
+        """With it and `index`, `Artist.draw` gives the same sketch."""
+        self.index = index
+
+    def __iter__(self) -> Iterator[Point]:
+        return self._points
+
+    def __next__(self) -> Point:
+        return next(self._points)
+
+
+class Artist:
+    """A bundle, ready to draw. Several threads may share one.
+
+    The same bundle, class, seed, index, temperature and most points give the same sketch, alone or among many.
+
+    Args:
+        bundle: as `read_bundle` gave it; `load` does both.
+        provider: "cpu", "cuda", or "auto": CUDA where it is really there, else the CPU.
+        threads: that one step may use, 1 to 64; one is fastest for all but large batches.
+
+    Raises:
+        InputError, BundleError, UnfinishedError: as `Session`.
+    """
+
+    def __init__(self, bundle: Bundle, *, provider: str = "auto", threads: int = 1) -> None:
+        self._session = Session(bundle, provider, threads)
+        self._ids = {name: number for number, name in reversed(list(enumerate(map(_fold, bundle.manifest.classes))))}
+        self._ids |= {name: number for number, name in enumerate(bundle.manifest.classes)}
+        self.manifest: Manifest = bundle.manifest
+        """What the bundle says about itself."""
+        self.source = f"{bundle.manifest.name} {bundle.sha256[:12]}"
+        """Name and hash of the bundle, as it stands in each sketch."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of what it can draw."""
+        return self.manifest.classes
+
+    @property
+    def provider(self) -> str:
+        """What it runs on: "cpu" or "cuda"."""
+        return self._session.provider
+
+    def draw(
+        self,
+        name: str,
+        *,
+        seed: int | None = None,
+        index: int = 0,
+        temperature: float | None = None,
+        max_points: int | None = None,
+    ) -> Sketch:
+        """Draw one sketch.
+
+        Args:
+            name: a class; upper or lower case, spaces, "_" and "-" do not matter.
+            seed: 0 .. 2**64 - 1; a random one where not given. It stands in the sketch.
+            index: which sketch of that seed, 0 .. 2**64 - 1.
+            temperature: 0 (always the likeliest) to 10; the bundle's own where not given.
+            max_points: where the sketch is cut, 1 to 10,000; the bundle's own where not given.
+
+        Raises:
+            InputError: an unknown class or a number out of range.
+            BundleError: the model gives numbers that are not finite.
+        """
+        return self.draw_many([name], seed=seed, temperature=temperature, max_points=max_points, first_index=index)[0]
+
+    def draw_many(
+        self,
+        names: Sequence[str],
+        *,
+        seed: int | None = None,
+        temperature: float | None = None,
+        max_points: int | None = None,
+        first_index: int = 0,
+    ) -> list[Sketch]:
+        """Draw a sketch of each name; number i is the same as ``draw(names[i], seed=seed, index=first_index + i)``.
+
+        Arguments and errors are those of `draw`. Many sketches are drawn side by side, which is several times faster
+        than one after the other.
+        """
+        return list(
+            self.draw_each(names, seed=seed, temperature=temperature, max_points=max_points, first_index=first_index)
+        )
+
+    def draw_each(
+        self,
+        names: Sequence[str],
+        *,
+        seed: int | None = None,
+        temperature: float | None = None,
+        max_points: int | None = None,
+        first_index: int = 0,
+    ) -> Iterator[Sketch]:
+        """Draw as `draw_many`, but give each sketch as soon as it and those before it are done."""
+        if isinstance(names, str):
+            raise InputError(f"names: is the text {short(names)} (expected a list of class names); write [{names!r}]")
+        ids = [self._class_id(name) for name in names]
+        seed, tau, most = _checked_seed(seed), self._checked_temperature(temperature), self._checked_points(max_points)
+        first = _checked_integer("index", first_index, 0, KEY_LIMIT - max(1, len(ids)))
+        jobs = [Job(class_id, seed, first + number) for number, class_id in enumerate(ids)]
+        drawn = draw_rows(self._session, self.manifest, jobs, tau, most)
+        return (self._sketch(job, rows, tau) for job, rows in zip(jobs, drawn, strict=True))
+
+    def stream(
+        self,
+        name: str,
+        *,
+        seed: int | None = None,
+        index: int = 0,
+        temperature: float | None = None,
+        max_points: int | None = None,
+    ) -> Stream:
+        """Draw one sketch point by point: the points of `draw` with the same arguments, each as soon as it is known.
+
+        The first is the origin, (0, 0), to which the pen moves without ink. A point may equal the one before it: a
+        line of which that is all is a dot. The pen also lifts when the stream ends.
+        """
+        class_id, seed = self._class_id(name), _checked_seed(seed)
+        job = Job(class_id, seed, _checked_integer("index", index, 0, KEY_LIMIT - 1))
+        tau, most = self._checked_temperature(temperature), self._checked_points(max_points)
+        rows = stream_rows(self._session, self.manifest, job, tau, most)
+        return Stream(_points(rows, self.manifest.grid), self.classes[class_id], seed, job.index)
+
+    def encode(self, sketch: Sketch, name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """What the model sees in a sketch of the class `name`.
+
+        Args:
+            sketch: in Quick, Draw! units (larger side about 255), of at most 10,000 points.
+            name: a class.
+
+        Returns:
+            mu and sigma of q(z | sketch, class), each of shape (Z,).
+
+        Raises:
+            InputError: an unknown class, or a sketch without lines or with too many points.
+        """
+        class_id = self._class_id(name)
+        stroke3 = lines_to_stroke3(sketch.lines)
+        if not 1 <= len(stroke3) <= MAX_POINTS:
+            raise InputError(f"sketch: has {len(stroke3)} points (expected 1 to {MAX_POINTS}); simplify its lines")
+        scaled = stroke3.astype(np.float64)
+        scaled[:, :2] /= self.manifest.scale
+        mu, sigma = self._session.encode(stroke3_to_stroke5(scaled)[None], [len(stroke3)], [class_id])
+        return mu[0], sigma[0]
+
+    def _sketch(self, job: Job, drawn: Rows, tau: float) -> Sketch:
+        lines = [line / self.manifest.grid for line in stroke3_to_lines(drawn.rows)]
+        label = self.classes[job.class_id]
+        return Sketch(tuple(lines), label, job.seed, job.index, tau, self.source, drawn.complete)
+
+    def _class_id(self, name: str) -> int:
+        if not isinstance(name, str):
+            raise InputError(f"class {short(name)}: is {type(name).__name__} (expected text)")
+        number = self._ids.get(name, self._ids.get(_fold(name)))
+        if number is None:
+            raise InputError(
+                f"class {short(name)}: is not among the {len(self.classes)} classes of {self.manifest.name}; "
+                + self._nearest(name)
+            )
+        return number
+
+    def _nearest(self, name: str) -> str:
+        """Say which classes a name may have meant."""
+        import difflib
+
+        nearest = difflib.get_close_matches(_fold(name), list(self._ids), n=6) if len(name) <= MAX_NAME_LENGTH else []
+        found = dict.fromkeys(self.classes[self._ids[each]] for each in nearest)
+        if not found:
+            return "--list, or Artist.classes, names them all"
+        return f"the nearest: {', '.join(list(found)[:3])}"
+
+    def _checked_temperature(self, temperature: float | None) -> float:
+        if temperature is None:
+            return self.manifest.defaults.temperature
+        try:
+            value = float(temperature)
+        except (TypeError, ValueError, OverflowError):
+            value = -1.0
+        if not 0.0 <= value <= MAX_TEMPERATURE:  # false for nan too
+            raise InputError(f"temperature {short(temperature)}: choose a number, 0 to {MAX_TEMPERATURE:g}")
+        return value
+
+    def _checked_points(self, max_points: int | None) -> int:
+        if max_points is None:
+            return self.manifest.sizes.max_points
+        return _checked_integer("max_points", max_points, 1, MAX_POINTS)
+
+
+def load(path: str | os.PathLike[str] | None = None, *, provider: str = "auto", threads: int = 1) -> Artist:
+    """Load a bundle, or the one that comes with the package where no path is given.
+
+    Raises:
+        BundleError: the file cannot be read, is no bundle, is damaged or changed, or onnxruntime refuses it.
+        InputError: a provider that is not there, or a number of threads out of range.
+        UnfinishedError: onnxruntime cannot be loaded.
+    """
+    return Artist(open_bundle(path), provider=provider, threads=threads)
+
+
+def open_bundle(path: str | os.PathLike[str] | None = None) -> Bundle:
+    """Read and check a bundle without loading it into onnxruntime: enough to see what it holds.
+
+    Raises:
+        BundleError: as `read_bundle`.
+    """
+    if path is not None:
+        return read_bundle(path)
+    from importlib.resources import as_file, files
+
+    shipped = files("sketch_edge.models").joinpath(SHIPPED)
+    if not shipped.is_file():
+        raise BundleError(
+            f"{SHIPPED}: did not come with this installation; name a bundle, or install sketch-edge again"
+        )
+    with as_file(shipped) as found:
+        return read_bundle(found)
+
+
+def _points(rows: Iterator[tuple[int, int, int]], grid: int) -> Iterator[Point]:
+    """Add up rows of whole numbers and give each point; the origin first."""
+    x = y = lifted = 0
+    yield Point(0.0, 0.0, drawn=False, lift=False)
+    for dx, dy, lift in rows:
+        x, y = x + dx, y + dy
+        yield Point(x / grid, y / grid, not lifted, bool(lift))
+        lifted = lift
+
+
+def _fold(name: str) -> str:
+    """A class name without what users write differently: case, "_", "-", spaces around and between."""
+    return re.sub(r"[\s_-]+", " ", name.casefold()).strip()
+
+
+def _checked_seed(seed: int | None) -> int:
+    if seed is None:
+        return secrets.randbits(RANDOM_SEED_BITS)
+    return _checked_integer("seed", seed, 0, KEY_LIMIT - 1)
+
+
+def _checked_integer(name: str, value: int, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
+        raise InputError(f"{name} {short(value)}: choose a whole number, {low} to {high}")
+    return int(value)

@@ -1,0 +1,304 @@
+"""The graphs of a bundle, loaded into onnxruntime: one class that hides every name, shape and setting of it.
+
+onnxruntime is imported when the first session is made, not before: it takes longer than everything else in a command
+that only prints its help.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sketch_edge.runtime.bundle import Bundle
+from sketch_edge.runtime.errors import BundleError, InputError, UnfinishedError
+from sketch_edge.runtime.manifest import EXPORT_AGAIN, Sizes
+
+Floats = npt.NDArray[np.float32]
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+CHOICES = ("auto", *PROVIDERS)
+MAX_THREADS = 64
+STROKE = 5
+"""Width of a stroke-5 row."""
+
+_REAL, _WHOLE = "tensor(float)", "tensor(int64)"
+_FREE = None  # a dimension that must not be frozen in the graph: the batch, the rows of a sketch
+
+
+class State(NamedTuple):
+    """What the start graph gives, for B sketches."""
+
+    gate: Floats
+    """What z and the class add to the gates at every step, (B, 4 H)."""
+
+    h: Floats
+    """(B, H)"""
+
+    c: Floats
+    """(B, H)"""
+
+
+class Session:
+    """The graphs of one bundle, ready to run. Several threads may share one.
+
+    Args:
+        bundle: as `read_bundle` gave it.
+        provider: "cpu", "cuda", or "auto": CUDA where the installed onnxruntime really offers it, else the CPU.
+        threads: that one step may use, 1 to 64. One is fastest for all but large batches.
+
+    Raises:
+        InputError: unknown provider, a provider that is not there, or too many threads.
+        BundleError: onnxruntime refuses a graph, or its inputs and outputs are not those that the manifest asks for.
+        UnfinishedError: onnxruntime is not installed or cannot be loaded.
+    """
+
+    def __init__(self, bundle: Bundle, provider: str = "auto", threads: int = 1) -> None:
+        if provider not in CHOICES:
+            raise InputError(f"provider {provider!r}: is unknown; choose one of {', '.join(CHOICES)}")
+        if not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
+            raise InputError(f"threads {threads!r}: choose a whole number, 1 to {MAX_THREADS}")
+        self._bundle = bundle
+        self._threads = threads
+        self._sizes = bundle.manifest.sizes
+        self._lock = threading.Lock()
+        self._encode: Any = None
+        runtime = _import_onnxruntime()
+        self.provider = _choose_provider(runtime, provider)
+        """ "cpu" or "cuda": what the graphs run on."""
+        try:
+            self._start, self._step = self._load("start.onnx"), self._load("step.onnx")
+        except _NotCreatedError as error:
+            if provider != "auto":
+                raise InputError(_no_provider(runtime, provider, "it could not be started")) from error
+            self.provider = "cpu"
+            self._start, self._step = self._load("start.onnx"), self._load("step.onnx")
+
+    def start(self, z: Floats, class_ids: Sequence[int]) -> State:
+        """Run the start graph: z of shape (B, Z) and B class ids to the first state."""
+        ids = self._checked_ids(class_ids)
+        if z.shape != (len(ids), self._sizes.latent):
+            raise ValueError(f"z must have shape {(len(ids), self._sizes.latent)} (got {z.shape})")
+        feed = {"z": np.ascontiguousarray(z, np.float32), "class_id": ids}
+        return State(*self._run(self._start, "start.onnx", ["gate", "h", "c"], feed))
+
+    def steps(self, state: State) -> Steps:
+        """Begin stepping from `state`; see `Steps`."""
+        return Steps(self._step, state, self._sizes, f"{self._bundle.path}:step.onnx")
+
+    def encode(self, strokes: Floats, lengths: Sequence[int], class_ids: Sequence[int]) -> tuple[Floats, Floats]:
+        """Run the encoder: what the model sees in drawings.
+
+        Args:
+            strokes: stroke-5 rows in model units, shape (B, T, 5), padded with end rows.
+            lengths: rows before the end row of each, 1 to T.
+            class_ids: B class ids.
+
+        Returns:
+            mu and sigma of q(z | strokes, class), each of shape (B, Z).
+        """
+        ids = self._checked_ids(class_ids)
+        batch, rows = strokes.shape[0], strokes.shape[1]
+        if strokes.shape != (len(ids), rows, STROKE) or len(lengths) != batch:
+            raise ValueError(f"strokes must have shape ({len(ids)}, T, {STROKE}) (got {strokes.shape})")
+        if not all(1 <= length <= rows for length in lengths):
+            raise ValueError(f"lengths must be 1 to {rows} (got {list(lengths)})")
+        with self._lock:
+            if self._encode is None:
+                self._encode = self._load("encode.onnx")
+        feed = {
+            "strokes": np.ascontiguousarray(strokes, np.float32),
+            "length": np.asarray(lengths, np.int64),
+            "class_id": ids,
+        }
+        mu, sigma = self._run(self._encode, "encode.onnx", ["mu", "sigma"], feed)
+        return mu, sigma
+
+    def _checked_ids(self, class_ids: Sequence[int]) -> npt.NDArray[np.int64]:
+        """Class ids as the graphs take them; onnxruntime itself would count negative ones from the end."""
+        ids = np.asarray(class_ids, np.int64)
+        count = len(self._bundle.manifest.classes)
+        if ids.ndim != 1 or len(ids) == 0 or ids.min() < 0 or ids.max() >= count:
+            raise ValueError(f"class ids must be 0 to {count - 1}, at least one (got {class_ids})")
+        return ids
+
+    def _run(self, session: Any, member: str, outputs: list[str], feed: dict[str, Any]) -> list[Floats]:
+        try:
+            arrays: list[Floats] = session.run(outputs, feed)
+        except Exception as error:  # onnxruntime's errors have no common parent
+            raise BundleError(f"{self._bundle.path}:{member}: cannot be run ({_first_line(error)})") from error
+        for name, array in zip(outputs, arrays, strict=True):
+            if not np.isfinite(array).all():
+                raise BundleError(f"{self._bundle.path}:{member}: gives numbers that are not finite ({name})")
+        return arrays
+
+    def _load(self, member: str) -> Any:
+        """Make an onnxruntime session of a member and check what it takes and gives."""
+        runtime = _import_onnxruntime()
+        where = f"{self._bundle.path}:{member}"
+        providers: list[Any] = [PROVIDERS["cpu"]]
+        if self.provider == "cuda":  # TF32 would round every product to 10 bits
+            providers.insert(0, (PROVIDERS["cuda"], {"use_tf32": "0"}))
+        try:
+            session = runtime.InferenceSession(
+                self._bundle.members[member], _options(runtime, self._threads), providers=providers, enable_fallback=0
+            )
+        except Exception as error:  # onnxruntime's errors have no common parent
+            if self.provider != "cpu":
+                raise _NotCreatedError from error
+            raise BundleError(f"{where}: onnxruntime cannot load it ({_first_line(error)}); {EXPORT_AGAIN}") from error
+        if session.get_providers()[0] != PROVIDERS[self.provider]:
+            raise _NotCreatedError
+        inputs, outputs = _signature(member, self._sizes)
+        _check_ports(where, "input", session.get_inputs(), inputs)
+        _check_ports(where, "output", session.get_outputs(), outputs)
+        return session
+
+
+class Steps:
+    """A batch of B sketches on the step graph: write `x`, call `run`, read `y`.
+
+    The state stays in here. Inputs and outputs are bound to fixed memory once, which saves a tenth of a step; two
+    bindings take turns, so that each reads the state that the other wrote.
+    """
+
+    def __init__(self, session: Any, state: State, sizes: Sizes, where: str) -> None:
+        value = _import_onnxruntime().OrtValue.ortvalue_from_numpy
+        batch = len(state.h)
+        self.x: Floats = np.zeros((batch, STROKE), np.float32)
+        """Stroke-5 rows in model units, (B, 5); written in place."""
+        self.y: Floats = np.zeros((batch, sizes.outputs), np.float32)
+        """Raw output of the last `run`, (B, 6 M + 3)."""
+        self.where = where
+        """Names the graph in an error."""
+        self._run = session.run_with_iobinding
+        self._gate = np.ascontiguousarray(state.gate, np.float32)
+        self._states = [
+            (np.array(state.h, np.float32), np.array(state.c, np.float32)),
+            (np.zeros_like(state.h), np.zeros_like(state.c)),
+        ]
+        self._turn = 0
+        self._bindings = []
+        for (h, c), (h_next, c_next) in (self._states, self._states[::-1]):
+            binding = session.io_binding()
+            for name, array in {"x": self.x, "gate": self._gate, "h": h, "c": c}.items():
+                binding.bind_ortvalue_input(name, value(array))
+            for name, array in {"y": self.y, "h_next": h_next, "c_next": c_next}.items():
+                binding.bind_ortvalue_output(name, value(array))
+            self._bindings.append(binding)
+
+    def run(self) -> None:
+        """Take `x` and the state one step on.
+
+        Raises:
+            BundleError: the graph cannot be run.
+        """
+        try:
+            self._run(self._bindings[self._turn])
+        except Exception as error:  # onnxruntime's errors have no common parent
+            raise BundleError(f"{self.where}: cannot be run ({_first_line(error)})") from error
+        self._turn ^= 1
+
+    @property
+    def state(self) -> State:
+        """The state that the next `run` starts from; views that it will write over."""
+        return State(self._gate, *self._states[self._turn])
+
+
+class _NotCreatedError(Exception):
+    """A session could not be made on the chosen provider."""
+
+
+def _import_onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UnfinishedError(f"onnxruntime: cannot be loaded ({error}); pip install onnxruntime") from error
+    onnxruntime.set_default_logger_severity(4)  # its errors come as exceptions; standard error is for our own lines
+    return onnxruntime
+
+
+def _options(runtime: Any, threads: int) -> Any:
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # else the bytes choose the loader
+    options.add_session_config_entry("session.disable_quant_qdq", "1")  # weight-only int8 runs as exact float
+    return options
+
+
+def _choose_provider(runtime: Any, provider: str) -> str:
+    available = runtime.get_available_providers()
+    if provider == "auto":
+        return "cuda" if PROVIDERS["cuda"] in available else "cpu"
+    if PROVIDERS[provider] not in available:
+        raise InputError(_no_provider(runtime, provider, "it is not in this onnxruntime"))
+    return provider
+
+
+def _no_provider(runtime: Any, provider: str, reason: str) -> str:
+    """Say what was asked for, what there is, and which onnxruntime distributions are installed."""
+    from importlib.metadata import distributions
+
+    installed = sorted(
+        {
+            f"{found.metadata['Name']} {found.version}"
+            for found in distributions()
+            if (found.metadata["Name"] or "").lower().startswith(("onnxruntime", "ort-"))
+        }
+    )
+    return (
+        f"provider {provider!r}: {reason} (available: {', '.join(runtime.get_available_providers())}; installed: "
+        f"{', '.join(installed) or 'no known distribution'}); install onnxruntime-gpu alone, or choose --provider cpu"
+    )
+
+
+Ports = Mapping[str, tuple[str, tuple[int | None, ...]]]
+
+
+def _signature(member: str, sizes: Sizes) -> tuple[Ports, Ports]:
+    """Inputs and outputs that a member must have: name to (type, shape), None for a free dimension."""
+    latent, hidden = sizes.latent, sizes.hidden
+
+    def real(*shape: int | None) -> tuple[str, tuple[int | None, ...]]:
+        return _REAL, (_FREE, *shape)
+
+    whole = (_WHOLE, (_FREE,))
+    if member == "start.onnx":
+        inputs = {"z": real(latent), "class_id": whole}
+        return inputs, {"gate": real(4 * hidden), "h": real(hidden), "c": real(hidden)}
+    if member == "step.onnx":
+        inputs = {"x": real(STROKE), "gate": real(4 * hidden), "h": real(hidden), "c": real(hidden)}
+        return inputs, {"y": real(sizes.outputs), "h_next": real(hidden), "c_next": real(hidden)}
+    inputs = {"strokes": real(_FREE, STROKE), "length": whole, "class_id": whole}
+    return inputs, {"mu": real(latent), "sigma": real(latent)}
+
+
+def _check_ports(where: str, kind: str, got: Sequence[Any], expected: Ports) -> None:
+    """Compare a graph's inputs or outputs with the signature."""
+    found = {port.name: port for port in got}
+    if set(found) != set(expected):
+        raise BundleError(
+            f"{where}: has the {kind}s {', '.join(sorted(found))[:200]!r} (expected "
+            f"{', '.join(sorted(expected))}); {EXPORT_AGAIN}"
+        )
+    for name, (dtype, shape) in expected.items():
+        dims = [dim if isinstance(dim, int) else _FREE for dim in found[name].shape]
+        if found[name].type != dtype or dims != list(shape):
+            raise BundleError(
+                f"{where}: {kind} {name} is {found[name].type} {_shape_text(dims)} (expected {dtype} "
+                f"{_shape_text(shape)}, as the manifest says); {EXPORT_AGAIN}"
+            )
+
+
+def _shape_text(shape: Sequence[int | None]) -> str:
+    return "(" + ", ".join("any" if dim is None else str(dim) for dim in shape) + ")"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]
