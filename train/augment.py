@@ -20,12 +20,12 @@ ENOUGH = 1000
 """A class with FEW drawings gets the few-shot augmentation at full strength, one with ENOUGH gets none."""
 
 MIRROR_SHARE = 0.4
-ROTATION = np.deg2rad(11.0)
-SHEAR = 0.14
-BEND = 9.0  # pixels of the 255 box
-LOOSE_SHIFT = 5.0  # pixels
-LOOSE_SCALE = 0.07
-JITTER = 0.8  # pixels
+ROTATION = np.deg2rad(7.0)
+SHEAR = 0.07
+BEND = 6.0  # pixels of the 255 box
+LOOSE_SHIFT = 4.0  # pixels
+LOOSE_SCALE = 0.05
+JITTER = 0.6  # pixels
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,125 @@
+"""Sample sheets while training: the run-time's own sampler on the torch cell, so a sheet shows what a bundle draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sketch_edge.runtime.files import write_atomic
+from sketch_edge.runtime.layout import sheet
+from sketch_edge.runtime.manifest import Credit, Defaults, Manifest, Origin, Parity, Sizes
+from sketch_edge.runtime.sampler import Job, draw_rows
+from sketch_edge.runtime.session import Session, State
+from sketch_edge.runtime.sketch import Sketch
+from sketch_edge.runtime.writers.png import render
+from sketch_edge.train.cell import Start, Step
+from sketch_edge.train.checkpoint import About
+from sketch_edge.train.model import STROKE, SketchVAE
+
+Floats = npt.NDArray[np.float32]
+
+TEMPERATURE = 0.3
+DRAWINGS = 8
+"""Sketches of each class on a sheet."""
+
+CELL_MM = 22.0
+SHEET_SEED = 1
+"""The same on every sheet, so that sheets of one training show the same noise becoming better drawings."""
+
+
+class TorchDecoder:
+    """A trained decoder behind the interface of `runtime.session.Session`: start, then step by step."""
+
+    def __init__(self, model: SketchVAE) -> None:
+        self._start, self._step = Start(model).cpu(), Step(model).cpu()
+
+    def start(self, z: Floats, class_ids: Sequence[int]) -> State:
+        """Give the first state for z (B, Z) and B class ids."""
+        with torch.no_grad():
+            return State(*(part.numpy() for part in self._start(torch.from_numpy(z), torch.tensor(list(class_ids)))))
+
+    def steps(self, state: State) -> TorchSteps:
+        """Begin stepping from a state."""
+        return TorchSteps(self._step, state)
+
+
+class TorchSteps:
+    """A batch of sketches on the torch cell: write `x`, call `run`, read `y`."""
+
+    where = "the model in training"
+
+    def __init__(self, step: Step, state: State) -> None:
+        self._step, self._gate = step, np.array(state.gate)
+        self._h, self._c = np.array(state.h), np.array(state.c)
+        self.x: Floats = np.zeros((len(state.h), STROKE), np.float32)
+        self.y: Floats = np.zeros((len(state.h), len(step.output_bias)), np.float32)
+
+    def run(self) -> None:
+        """Take `x` and the state one step on."""
+        inputs = (torch.from_numpy(part) for part in (self.x, self._gate, self._h, self._c))
+        with torch.no_grad():
+            y, h, c = self._step(*inputs)
+        self.y[:] = y.numpy()
+        self._h, self._c = h.numpy(), c.numpy()
+
+    @property
+    def state(self) -> State:
+        """The state that the next `run` starts from."""
+        return State(self._gate, self._h, self._c)
+
+
+def sample(
+    model: SketchVAE,
+    about: About,
+    class_ids: Sequence[int],
+    temperature: float = TEMPERATURE,
+    max_points: int | None = None,
+) -> list[Sketch]:
+    """Draw one sketch for each class id from z ~ N(0, I), as a bundle of this model would."""
+    manifest = drawing_manifest(model, about)
+    jobs = [Job(class_id, SHEET_SEED, index) for index, class_id in enumerate(class_ids)]
+    # The sampler asks of a session only what TorchDecoder has.
+    drawn = draw_rows(
+        cast(Session, TorchDecoder(model)), manifest, jobs, temperature, max_points or manifest.sizes.max_points
+    )
+    sketches = []
+    for job, rows in zip(jobs, drawn, strict=True):
+        stroke3 = rows.rows.astype(np.float64)
+        stroke3[:, :2] /= manifest.grid
+        sketches.append(
+            Sketch.from_stroke3(
+                stroke3, about.classes[job.class_id], seed=job.seed, index=job.index, temperature=temperature
+            )
+        )
+    return sketches
+
+
+def draw_sheet(model: SketchVAE, about: About, path: Path, classes: int) -> None:
+    """Draw DRAWINGS sketches of up to `classes` classes, evenly chosen, as a PNG."""
+    chosen = np.unique(np.linspace(0, len(about.classes) - 1, min(classes, len(about.classes))).round().astype(int))
+    sketches = sample(model, about, [int(i) for i in chosen for _ in range(DRAWINGS)])
+    rows = [sketches[start : start + DRAWINGS] for start in range(0, len(sketches), DRAWINGS)]
+    scene = sheet(rows, [about.classes[i] for i in chosen], cell_mm=CELL_MM)
+    write_atomic(path, render(scene, width_px=1000))
+
+
+def drawing_manifest(model: SketchVAE, about: About) -> Manifest:
+    """What the sampler needs to know of a model that has no bundle yet."""
+    config = model.config
+    sizes = Sizes(config.latent, config.decoder_hidden, config.mixtures, about.max_points)
+    return Manifest(
+        name="training",
+        classes=about.classes,
+        scale=about.scale,
+        sizes=sizes,
+        variant="fp32",
+        defaults=Defaults(TEMPERATURE),
+        parity=Parity(1, (1,), 0.0, "torch"),
+        data=Credit(about.credit, about.licence, None, about.drawings),
+        checkpoint=Origin("0" * 64, about.step),
+    )
