@@ -11,17 +11,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sketch_edge.runtime.bundle import Bundle, read_bundle
-from sketch_edge.runtime.errors import BundleError, InputError
+from sketch_edge.runtime.bundle import Bundle, open_bundle
+from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, MAX_POINTS, MAX_TEMPERATURE, Manifest, short
 from sketch_edge.runtime.noise import KEY_LIMIT
 from sketch_edge.runtime.sampler import Job, Rows, draw_rows, stream_rows
 from sketch_edge.runtime.session import Session
 from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import lines_to_stroke3, stroke3_to_lines, stroke3_to_stroke5
-
-SHIPPED = "quickdraw.sketch.zip"
-"""The bundle that comes with the package."""
 
 RANDOM_SEED_BITS = 32
 """Seeds that nobody chose are short enough to be typed again."""
@@ -94,6 +91,22 @@ class Artist:
         """What it runs on: "cpu" or "cuda"."""
         return self._session.provider
 
+    def class_id(self, name: str) -> int:
+        """The number of a class, an index into `classes`; case, spaces, "_" and "-" of the name do not matter.
+
+        Raises:
+            InputError: no such class; the message names the nearest.
+        """
+        if not isinstance(name, str):
+            raise InputError(f"class {short(name)}: is {type(name).__name__} (expected text)")
+        number = self._ids.get(name, self._ids.get(_fold(name)))
+        if number is None:
+            raise InputError(
+                f"class {short(name)}: is not among the {len(self.classes)} classes of {self.manifest.name}; "
+                + self._nearest(name)
+            )
+        return number
+
     def draw(
         self,
         name: str,
@@ -148,7 +161,7 @@ class Artist:
         """Draw as `draw_many`, but give each sketch as soon as it and those before it are done."""
         if isinstance(names, str):
             raise InputError(f"names: is the text {short(names)} (expected a list of class names); write [{names!r}]")
-        ids = [self._class_id(name) for name in names]
+        ids = [self.class_id(name) for name in names]
         seed, tau, most = _checked_seed(seed), self._checked_temperature(temperature), self._checked_points(max_points)
         first = _checked_integer("index", first_index, 0, KEY_LIMIT - max(1, len(ids)))
         jobs = [Job(class_id, seed, first + number) for number, class_id in enumerate(ids)]
@@ -169,7 +182,7 @@ class Artist:
         The first is the origin, (0, 0), to which the pen moves without ink. A point may equal the one before it: a
         line of which that is all is a dot. The pen also lifts when the stream ends.
         """
-        class_id, seed = self._class_id(name), _checked_seed(seed)
+        class_id, seed = self.class_id(name), _checked_seed(seed)
         job = Job(class_id, seed, _checked_integer("index", index, 0, KEY_LIMIT - 1))
         tau, most = self._checked_temperature(temperature), self._checked_points(max_points)
         rows = stream_rows(self._session, self.manifest, job, tau, most)
@@ -188,7 +201,7 @@ class Artist:
         Raises:
             InputError: an unknown class, or a sketch without lines or with too many points.
         """
-        class_id = self._class_id(name)
+        class_id = self.class_id(name)
         stroke3 = lines_to_stroke3(sketch.lines)
         if not 1 <= len(stroke3) <= MAX_POINTS:
             raise InputError(f"sketch: has {len(stroke3)} points (expected 1 to {MAX_POINTS}); simplify its lines")
@@ -201,17 +214,6 @@ class Artist:
         lines = [line / self.manifest.grid for line in stroke3_to_lines(drawn.rows)]
         label = self.classes[job.class_id]
         return Sketch(tuple(lines), label, job.seed, job.index, tau, self.source, drawn.complete)
-
-    def _class_id(self, name: str) -> int:
-        if not isinstance(name, str):
-            raise InputError(f"class {short(name)}: is {type(name).__name__} (expected text)")
-        number = self._ids.get(name, self._ids.get(_fold(name)))
-        if number is None:
-            raise InputError(
-                f"class {short(name)}: is not among the {len(self.classes)} classes of {self.manifest.name}; "
-                + self._nearest(name)
-            )
-        return number
 
     def _nearest(self, name: str) -> str:
         """Say which classes a name may have meant."""
@@ -249,25 +251,6 @@ def load(path: str | os.PathLike[str] | None = None, *, provider: str = "auto", 
         UnfinishedError: onnxruntime cannot be loaded.
     """
     return Artist(open_bundle(path), provider=provider, threads=threads)
-
-
-def open_bundle(path: str | os.PathLike[str] | None = None) -> Bundle:
-    """Read and check a bundle without loading it into onnxruntime: enough to see what it holds.
-
-    Raises:
-        BundleError: as `read_bundle`.
-    """
-    if path is not None:
-        return read_bundle(path)
-    from importlib.resources import as_file, files
-
-    shipped = files("sketch_edge.models").joinpath(SHIPPED)
-    if not shipped.is_file():
-        raise BundleError(
-            f"{SHIPPED}: did not come with this installation; name a bundle, or install sketch-edge again"
-        )
-    with as_file(shipped) as found:
-        return read_bundle(found)
 
 
 def _points(rows: Iterator[tuple[int, int, int]], grid: int) -> Iterator[Point]:

@@ -46,12 +46,16 @@ __all__ = [
     "Origin",
     "Parity",
     "Sizes",
+    "open_bundle",
     "pack_bundle",
     "read_bundle",
     "write_bundle",
 ]
 
 SUFFIX = ".sketch.zip"
+SHIPPED = "quickdraw.sketch.zip"
+"""The bundle that comes with the package."""
+
 MAX_BYTES = 128 << 20
 """No bundle may be larger: reading one takes twice its size in memory."""
 MAX_MANIFEST_BYTES = 1 << 20
@@ -81,6 +85,25 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
     content = _read_file(path)
     _refuse_foreign(path, content)
     return _parse(path, content)
+
+
+def open_bundle(path: str | os.PathLike[str] | None = None) -> Bundle:
+    """Read and check a bundle, or the one that comes with the package where no path is given.
+
+    Raises:
+        BundleError: as `read_bundle`.
+    """
+    if path is not None:
+        return read_bundle(path)
+    from importlib.resources import as_file, files
+
+    shipped = files("sketch_edge.models").joinpath(SHIPPED)
+    if not shipped.is_file():
+        raise BundleError(
+            f"{SHIPPED}: did not come with this installation; name a bundle, or install sketch-edge again"
+        )
+    with as_file(shipped) as found:
+        return read_bundle(found)
 
 
 def write_bundle(path: str | os.PathLike[str], manifest: Manifest, members: Mapping[str, bytes]) -> None:

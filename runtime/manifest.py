@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn, TypeVar
 
 from sketch_edge.runtime.errors import BundleError
-from sketch_edge.runtime.noise import PEN_STATES
 from sketch_edge.runtime.version import VERSION
 
 FORMAT = 1
@@ -21,6 +20,9 @@ OPTIONAL_MEMBERS = ("draw.onnx",)
 MEMBER_ORDER = (MANIFEST, *REQUIRED_MEMBERS, *OPTIONAL_MEMBERS)
 HEADS = ("mixture",)
 VARIANTS = ("fp32", "w8", "int8")
+
+PEN_STATES = 3
+"""Down, up, end: the first numbers of y."""
 
 MAX_CLASSES = 4096
 MAX_NAME_LENGTH = 100

@@ -19,9 +19,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from sketch_edge.runtime.manifest import PEN_STATES
+
 Floats = npt.NDArray[np.float32]
 
-PEN_STATES = 3
 WORDS_BESIDE_MIXTURE = PEN_STATES + 2
 """Words that a step takes beside one for each mixture component: three pen states and a pair of normals."""
 

@@ -27,8 +27,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import BundleError
-from sketch_edge.runtime.manifest import Manifest
-from sketch_edge.runtime.noise import PEN_STATES, Floats, Noise
+from sketch_edge.runtime.manifest import PEN_STATES, Manifest
+from sketch_edge.runtime.noise import Floats, Noise
 from sketch_edge.runtime.session import STROKE, Session, State, Steps
 from sketch_edge.runtime.strokes import START_TOKEN
 
