@@ -9,7 +9,7 @@ offsets    int64    (m+1,)  drawing i is ``points[offsets[i]:offsets[i + 1]]``
 class_ids  int32    (m,)    index into class_names
 split_ids  uint8    (m,)    0 train, 1 valid, 2 test
 synthetic  bool     (m,)    True for drawings that a model made; never in valid or test
-class_names unicode (k,)    sorted
+class_names unicode (k,)    printable, each once; sketch-data sorts them
 scale      float64  ()      standard deviation of all dx and dy of the training split together
 sources    unicode  ()      JSON: [{"name": ..., "sha256": ..., "drawings": ..., "synthetic": ...}, ...]
 ========== ======== ======= ==========================================================================
@@ -20,8 +20,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,17 +43,29 @@ OFFSET_LIMIT = 1000
 MAX_BYTES = 8 << 30
 """No member of a data set may inflate to more than this."""
 
+RATIO = 100
+"""Points may inflate to so many times their packed size; real ones reach 3."""
+
+SPARE_BYTES = 1 << 20
+"""What any member may take, however small the data set."""
+
+SOURCES_BYTES = 64 << 20
+"""The list of files is text: 4 bytes a character."""
+
+AGAIN = "run sketch-data prepare again"
+
 _MEMBERS = {
-    "format": ("i", 0),
-    "points": ("i", 2),
-    "offsets": ("i", 1),
-    "class_ids": ("i", 1),
-    "split_ids": ("u", 1),
-    "synthetic": ("b", 1),
+    "format": ("<i8", 0),
+    "points": ("<i2", 2),
+    "offsets": ("<i8", 1),
+    "class_ids": ("<i4", 1),
+    "split_ids": ("|u1", 1),
+    "synthetic": ("|b1", 1),
     "class_names": ("U", 1),
-    "scale": ("f", 0),
+    "scale": ("<f8", 0),
     "sources": ("U", 0),
 }
+"""Element type (any length of text for U) and dimensions of each member."""
 
 
 @dataclass(frozen=True)
@@ -129,21 +143,22 @@ class DataSet:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write data.npz atomically; the same data set gives the same bytes."""
         arrays = {
-            "format": np.asarray(FORMAT, np.int64),
+            "format": np.asarray(FORMAT, "<i8"),
             "points": self.points.astype("<i2"),
             "offsets": self.offsets.astype("<i8"),
             "class_ids": self.class_ids.astype("<i4"),
             "split_ids": self.split_ids.astype(np.uint8),
             "synthetic": self.synthetic.astype(np.bool_),
-            "class_names": np.asarray(self.class_names, np.str_),
+            "class_names": np.asarray(self.class_names, "<U"),
             "scale": np.asarray(self.scale, "<f8"),
-            "sources": np.asarray(json.dumps([vars(source) for source in self.sources])),
+            "sources": np.asarray(json.dumps([vars(source) for source in self.sources]), "<U"),
         }
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
             for name, array in arrays.items():
                 member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
                 member.compress_type = zipfile.ZIP_DEFLATED
+                member.create_system = 3  # else the bytes tell the system that wrote them
                 content = io.BytesIO()
                 np.lib.format.write_array(content, np.asanyarray(array), allow_pickle=False)
                 archive.writestr(member, content.getvalue())
@@ -158,27 +173,25 @@ def load_dataset(path: str | os.PathLike[str]) -> DataSet:
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: is no plain file (expected a data set); make one with sketch-data prepare")
         content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); make it with sketch-data prepare") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read ({reason}); make it with sketch-data prepare") from error
     arrays = _read_members(path, content)
-    number = int(arrays["format"])
-    if number != FORMAT:
-        raise DataError(f"{path}: data set format {number}, this version reads {FORMAT}; run sketch-data prepare again")
-    try:
-        sources = tuple(Source(**entry) for entry in json.loads(str(arrays["sources"])))
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path}:sources: is not the expected JSON ({error}); run sketch-data prepare again") from error
     data = DataSet(
         points=arrays["points"].astype(np.int16, copy=False),
         offsets=arrays["offsets"].astype(np.int64, copy=False),
         class_ids=arrays["class_ids"].astype(np.int32, copy=False),
         split_ids=arrays["split_ids"].astype(np.uint8, copy=False),
         synthetic=arrays["synthetic"],
-        class_names=tuple(str(name) for name in arrays["class_names"]),
-        sources=sources,
+        class_names=_read_names(path, arrays["class_names"]),
+        sources=_read_sources(path, arrays["sources"]),
     )
     _check(path, data)
+    if not math.isclose(float(arrays["scale"]), data.scale, rel_tol=1e-9):
+        raise DataError(f"{path}:scale: is {float(arrays['scale'])}, not that of its points ({data.scale}); {AGAIN}")
     return data
 
 
@@ -189,33 +202,92 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 
 
 def _read_members(path: Path, content: bytes) -> dict[str, npt.NDArray[Any]]:
-    """Read the closed set of members, each with its expected kind and dimensions, and no pickle."""
-    arrays = {}
+    """Read the closed set of members, each with its expected type and dimensions, and no pickle."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = {info.filename: info for info in archive.infolist()}
-            if len(members) != len(archive.infolist()) or set(members) != {f"{name}.npy" for name in _MEMBERS}:
-                raise DataError(
-                    f"{path}: holds {', '.join(sorted(members)[:5]) or 'nothing'}, not the members of a data set; "
-                    "make one with sketch-data prepare"
-                )
-            for name, (kind, dimensions) in _MEMBERS.items():
-                info = members[f"{name}.npy"]
-                if info.file_size > MAX_BYTES:
-                    raise DataError(f"{path}:{name}: would take {info.file_size} bytes (at most {MAX_BYTES})")
-                with archive.open(info) as file:
-                    array = np.lib.format.read_array(file, allow_pickle=False)
-                if array.dtype.kind != kind or array.ndim != dimensions:
-                    raise DataError(
-                        f"{path}:{name}: is {array.dtype} with {array.ndim} dimensions (expected kind {kind!r} "
-                        f"with {dimensions}); run sketch-data prepare again"
-                    )
-                arrays[name] = array
+            infos = archive.infolist()
+            members = {info.filename.removesuffix(".npy"): info for info in infos}
+            if "points" not in members or "format" not in members or len(members) != len(infos):
+                shown = ", ".join(sorted(members)[:5]) or "nothing"
+                raise DataError(f"{path}: is a zip of {shown} (expected the members of a data set); {AGAIN}")
+            number = int(_read_member(path, archive, members["format"], 1024))
+            if number != FORMAT:
+                raise DataError(f"{path}: data set format {number} (this version reads {FORMAT}); {AGAIN}")
+            if set(members) != set(_MEMBERS):
+                odd = ", ".join(sorted(set(members) ^ set(_MEMBERS))[:5])
+                raise DataError(f"{path}: has too many or too few members ({odd}); {AGAIN}")
+            return _read_all(path, archive, members)
     except DataError:
         raise
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, RuntimeError, NotImplementedError, MemoryError) as error:
-        raise DataError(f"{path}: is no data set or is damaged ({error}); make one with sketch-data prepare") from error
+    except (
+        *(zipfile.BadZipFile, zlib.error, ValueError, TypeError, EOFError, OSError, SyntaxError),
+        *(RuntimeError, NotImplementedError, MemoryError, OverflowError),
+    ) as error:
+        raise DataError(f"{path}: is no data set or is damaged ({error}); {AGAIN}") from error
+
+
+def _read_all(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> dict[str, npt.NDArray[Any]]:
+    """Read points first: how large the others may be follows from how many rows there are.
+
+    A drawing has at least one row and a class at least one drawing. Ids compress a thousand times, so their packed
+    size says nothing; points do not.
+    """
+    packed = members["points"].compress_size
+    points = _read_member(path, archive, members["points"], min(MAX_BYTES, SPARE_BYTES + RATIO * packed))
+    most = SPARE_BYTES + 8 * (len(points) + 1)
+    arrays = {"points": points}
+    for name in _MEMBERS:
+        if name != "points":
+            arrays[name] = _read_member(path, archive, members[name], most if name != "sources" else SOURCES_BYTES)
     return arrays
+
+
+def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> npt.NDArray[Any]:
+    """Read one array of at most `most` bytes, its header included; its size has to be what the header says."""
+    name = info.filename.removesuffix(".npy")
+    kind, dimensions = _MEMBERS[name]
+    if info.file_size > most:
+        raise DataError(f"{path}:{name}: would inflate to {info.file_size} bytes (at most {most}); {AGAIN}")
+    with archive.open(info) as member:
+        content = member.read()
+    file = io.BytesIO(content)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise DataError(f"{path}:{name}: is written in another .npy version than 1.0; {AGAIN}")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if (dtype.kind if kind == "U" else dtype.str) != kind or len(shape) != dimensions or fortran:
+        raise DataError(
+            f"{path}:{name}: is {dtype.str} with {len(shape)} dimensions (expected {kind} with {dimensions}); {AGAIN}"
+        )
+    expected = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or len(content) - file.tell() != expected:
+        raise DataError(f"{path}:{name}: has {len(content) - file.tell()} bytes (expected {expected}); {AGAIN}")
+    if expected == 0:
+        return np.zeros(shape, dtype)
+    return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape)
+
+
+def _read_names(path: Path, names: npt.NDArray[Any]) -> tuple[str, ...]:
+    """Read class names: printable, each once."""
+    try:
+        found = tuple(str(name) for name in names)
+    except ValueError as error:  # code points that no text has
+        raise DataError(f"{path}:class_names: hold no text ({error}); {AGAIN}") from error
+    if not all(name and name.isprintable() for name in found) or len(set(found)) != len(found):
+        raise DataError(f"{path}:class_names: are not printable and different; {AGAIN}")
+    return found
+
+
+def _read_sources(path: Path, text: npt.NDArray[Any]) -> tuple[Source, ...]:
+    """Read the JSON of sources."""
+    try:
+        sources = tuple(Source(**entry) for entry in json.loads(str(text)))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}:sources: is not the expected JSON ({error}); {AGAIN}") from error
+    for source in sources:
+        texts = isinstance(source.name, str) and isinstance(source.sha256, str)
+        if not texts or type(source.drawings) is not int or not isinstance(source.synthetic, bool):
+            raise DataError(f"{path}:sources: has a value of another type than expected; {AGAIN}")
+    return sources
 
 
 def _check(path: Path, data: DataSet) -> None:
@@ -223,15 +295,15 @@ def _check(path: Path, data: DataSet) -> None:
     drawings, classes = len(data.class_ids), len(data.class_names)
     sizes_agree = len(data.split_ids) == len(data.synthetic) == drawings == len(data.offsets) - 1
     if not sizes_agree or data.points.shape[1] != 3:
-        raise DataError(f"{path}: arrays of different lengths; run sketch-data prepare again")
+        raise DataError(f"{path}: has arrays of different lengths; {AGAIN}")
     if drawings == 0 or classes == 0:
         raise DataError(f"{path}: holds no drawings; give sketch-data prepare more files")
     ascending = data.offsets[0] == 0 and (np.diff(data.offsets) > 0).all() and data.offsets[-1] == len(data.points)
     if not ascending:
-        raise DataError(f"{path}:offsets: do not cut points into drawings; run sketch-data prepare again")
+        raise DataError(f"{path}:offsets: do not cut points into drawings; {AGAIN}")
     if data.class_ids.min() < 0 or data.class_ids.max() >= classes or data.split_ids.max() >= len(SPLITS):
-        raise DataError(f"{path}: a class or split id is out of range; run sketch-data prepare again")
-    if len(set(data.class_names)) != classes:
-        raise DataError(f"{path}:class_names: a name stands twice; run sketch-data prepare again")
+        raise DataError(f"{path}: a class or split id is out of range; {AGAIN}")
+    if data.split_ids[data.synthetic].any():
+        raise DataError(f"{path}:synthetic: a drawing that a model made is in valid or test; {AGAIN}")
     if not np.isin(data.points[:, 2], (0, 1)).all():
-        raise DataError(f"{path}:points: a lift is neither 0 nor 1; run sketch-data prepare again")
+        raise DataError(f"{path}:points: a lift is neither 0 nor 1; {AGAIN}")
