@@ -68,7 +68,8 @@ def arrange(
     sizes = np.array([_size(sketch) for sketch in sketches])
     if not pens:
         boxes = row_boxes(sizes, page.inside) if layout == "row" else grid_boxes(len(sketches), page.inside)
-        pens = [Pen(width_mm=pen_width_mm(float(np.median(boxes[:, 2:].max(axis=1)))))]
+        side = float(np.median(boxes[:, 2:].max(axis=1)))
+        pens = [Pen(width_mm=pen_width_mm(min(side, page.inside.width, page.inside.height)))]
     inside = _room_for_points(page, max(pen.width_mm for pen in pens))
     if layout == "scatter":
         boxes = scatter_boxes(sizes, inside, rng or np.random.Generator(np.random.Philox(key=0)))

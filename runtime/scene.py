@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.page import Page
+from sketch_edge.runtime.page import LARGEST_MM, Page
 from sketch_edge.runtime.sketch import Bounds, Sketch, bounds_of, checked_lines
 
 COLORS = {
@@ -113,7 +114,11 @@ class Placed:
 
 @dataclass(frozen=True)
 class Caption:
-    """A line of text on the page, for pictures only: pens and plotters leave it out."""
+    """A line of text on the page, for pictures only: pens and plotters leave it out.
+
+    Raises:
+        InputError: an unknown colour or anchor, or a place or size that is no finite number.
+    """
 
     text: str
     """Any text; what cannot be shown is replaced when it is written."""
@@ -129,7 +134,17 @@ class Caption:
     """Which part of the text stands at x."""
 
     color: str = "#444444"
-    """As #rrggbb."""
+    """As #rrggbb in small letters; a name of COLORS is taken too and replaced."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "color", parse_color(self.color))
+        if self.anchor not in ("start", "middle", "end"):
+            raise InputError(f"caption: the anchor is {self.anchor!r} (expected start, middle or end)")
+        if not (math.isfinite(self.x_mm + self.y_mm) and 0 < self.size_mm <= LARGEST_MM):
+            raise InputError(
+                f"caption: place ({self.x_mm:g}, {self.y_mm:g}) mm, size {self.size_mm:g} mm (expected finite "
+                f"numbers, and a size over 0 and up to {LARGEST_MM:g} mm)"
+            )
 
 
 @dataclass(frozen=True, eq=False)

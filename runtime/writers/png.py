@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,17 +21,15 @@ LARGEST_PX = 20_000
 MOST_PIXELS = 100_000_000
 """A picture of more pixels is refused: it would take gigabytes."""
 
-OVERSAMPLING = 4
-"""Lines are drawn this many times larger each way: 17 levels of grey at an edge."""
+OVERSAMPLING = 8
+"""Lines are drawn this many times larger each way: 65 levels of grey at an edge, and a thin line has its true width
+within a few hundredths at any angle (4 times: within a tenth, for little less time)."""
 
 THINNEST_PX = 1.5
 """Thinner lines are drawn this wide: else they fade away or break up."""
 
-BAND_ROWS = 512
-"""Rows of the picture drawn at a time, which bounds the memory for large pictures."""
-
-CIRCLE_FROM = 3.0
-"""From this width of a line in oversampled pixels on, joints and ends get a circle."""
+BAND_BYTES = 32_000_000
+"""The picture is drawn in bands of at most this many oversampled pixels, which bounds the memory it takes."""
 
 
 def render(scene: Scene, *, width_px: int = WIDTH_PX, background: str = "white") -> bytes:
@@ -53,18 +51,23 @@ def paint(scene: Scene, *, width_px: int = WIDTH_PX, background: str = "white") 
 
     size = picture_size(scene, width_px)
     px_per_mm = width_px / scene.page.width_mm
-    if background == "transparent":
+    transparent = background == "transparent"
+    if transparent:
         # Start from the first pen's colour: what blends with the empty page must not turn grey.
         picture = Image.new("RGBA", size, (*color_rgb(scene.pens[0].color), 0))
     else:
-        picture = Image.new("RGBA", size, (*color_rgb(parse_color(background)), 255))
+        picture = Image.new("RGB", size, color_rgb(parse_color(background)))
     for _, pen, objects in scene.layers():
-        ink = Image.new("RGBA", size, color_rgb(pen.color))
-        ink.putalpha(coverage(objects, size, px_per_mm, pen.width_mm))
-        picture.alpha_composite(ink)
+        mask = coverage(objects, size, px_per_mm, pen.width_mm)
+        if transparent:
+            ink = Image.new("RGBA", size, color_rgb(pen.color))
+            ink.putalpha(mask)
+            picture.alpha_composite(ink)
+        else:
+            picture.paste(color_rgb(pen.color), mask=mask)
     if scene.captions:
         _write_captions(picture, scene.captions, px_per_mm)
-    return picture if background == "transparent" else picture.convert("RGB")
+    return picture
 
 
 def picture_size(scene: Scene, width_px: int) -> tuple[int, int]:
@@ -90,8 +93,9 @@ def coverage(objects: Sequence[Placed], size: tuple[int, int], px_per_mm: float,
     width = max(width_mm * px_per_mm, THINNEST_PX) * OVERSAMPLING
     lines = [line * scale for each in objects for line in each.lines]
     mask = Image.new("L", size)
-    for top in range(0, size[1], BAND_ROWS):
-        rows = min(BAND_ROWS, size[1] - top)
+    band_rows = max(1, BAND_BYTES // (size[0] * OVERSAMPLING**2))
+    for top in range(0, size[1], band_rows):
+        rows = min(band_rows, size[1] - top)
         mask.paste(_band(lines, width, size[0], top, rows), (0, top))
     return mask
 
@@ -102,26 +106,28 @@ def _band(lines: Sequence[npt.NDArray[np.float64]], width: float, columns: int, 
 
     large = Image.new("L", (columns * OVERSAMPLING, rows * OVERSAMPLING))
     draw = ImageDraw.Draw(large)
-    offset = np.array([0.0, top * OVERSAMPLING])
+    # Pillow counts pixels, from their middle, and fills those on the outline too: hence half a pixel off each side.
+    # It also cuts off what is behind the point, towards zero: hence whole numbers, so that bands fit together.
+    shift = np.array([0.5, top * OVERSAMPLING + 0.5])
+    radius = (width - 1) / 2
     for line in lines:
-        points = line - offset
+        points = line - shift
         if points[:, 1].max() + width < 0 or points[:, 1].min() - width > rows * OVERSAMPLING:
             continue
-        for corners in _quads(points, width):
-            draw.polygon(corners, fill=255)
-        for x, y in points.tolist():
-            draw.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=255)
+        for corners in _quads(points, radius):
+            draw.polygon(np.rint(corners).astype(int).ravel().tolist(), fill=255)
+        for circle in np.rint(np.concatenate([points - radius, points + radius], axis=1)).astype(int).tolist():
+            draw.ellipse(circle, fill=255)
     return large.reduce(OVERSAMPLING)
 
 
-def _quads(points: npt.NDArray[np.float64], width: float) -> Iterator[list[tuple[float, float]]]:
-    """The four corners of every segment of a line, as wide as `width`."""
+def _quads(points: npt.NDArray[np.float64], radius: float) -> npt.NDArray[np.float64]:
+    """The corners of each segment of a line (n, 2), `radius` wide to each side: shape (segments, 4, 2)."""
     steps = np.diff(points, axis=0)
     lengths = np.hypot(steps[:, 0], steps[:, 1])
-    for start, end, step, length in zip(points[:-1], points[1:], steps, lengths, strict=True):
-        if length > 0:
-            side = np.array([-step[1], step[0]]) * (width / 2 / length)
-            yield [tuple(corner) for corner in np.stack([start + side, end + side, end - side, start - side]).tolist()]
+    starts, ends, steps = points[:-1][lengths > 0], points[1:][lengths > 0], steps[lengths > 0]
+    sides = np.stack([-steps[:, 1], steps[:, 0]], axis=1) * (radius / lengths[lengths > 0])[:, None]
+    return np.stack([starts + sides, ends + sides, ends - sides, starts - sides], axis=1)
 
 
 def _write_captions(picture: Image.Image, captions: Sequence[Caption], px_per_mm: float) -> None:

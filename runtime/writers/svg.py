@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.scene import Caption, Pen, Placed, Scene, parse_color
 from sketch_edge.runtime.writers.text import PROGRAM, clean_text, description_of, title_of
 
@@ -69,6 +70,9 @@ def _group(drawing: Any, each: Placed) -> Any:
     group = drawing.g()
     group.set_desc(title=clean_text(each.label) or "sketch", desc=description_of(each) or None)
     for line in each.lines:
+        # Scenes hold none, but lines can be forced: the last gate before a plotter, as svgwrite lets nan pass.
+        if not np.isfinite(line).all():
+            raise InputError(f"{each.label or 'object'}: a coordinate is not a finite number; draw it again")
         group.add(drawing.path(d=path_data(line)))
     return group
 
