@@ -173,12 +173,13 @@ def load_dataset(path: str | os.PathLike[str]) -> DataSet:
     """
     path = Path(path)
     try:
-        if path.exists() and not path.is_file():
-            raise DataError(f"{path}: is no plain file (expected a data set); make one with sketch-data prepare")
-        content = path.read_bytes()
+        foreign = path.exists() and not path.is_file()
+        content = b"" if foreign else path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: cannot be read ({reason}); make it with sketch-data prepare") from error
+    if foreign:
+        raise DataError(f"{path}: is no plain file (expected a data set); make one with sketch-data prepare")
     arrays = _read_members(path, content)
     data = DataSet(
         points=arrays["points"].astype(np.int16, copy=False),

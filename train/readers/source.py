@@ -49,14 +49,18 @@ def read_head(path: Path, size: int = 4096) -> bytes:
         DataError: it does not exist, is no plain file, cannot be read, or is empty.
     """
     try:
-        if not path.is_file():
-            there = path.exists()
-            what = "is no plain file (expected ndjson, json or npz)" if there else "does not exist; check the name"
-            raise DataError(f"{path}: {what}")
-        with path.open("rb") as file:
+        plain, there = path.is_file(), path.exists()
+        with path.open("rb") if plain else io.BytesIO() as file:
             head = file.read(size)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); check it") from error
+    if not plain:
+        what = (
+            "is no plain file (expected ndjson, json or npz); name a file"
+            if there
+            else "does not exist; check the name"
+        )
+        raise DataError(f"{path}: {what}")
     if not head:
         raise DataError(f"{path}: is empty (expected drawings); {AGAIN}")
     return head

@@ -157,7 +157,7 @@ def _read_document(
     path: Path, first: bytes, file: BinaryIO, line: int
 ) -> Iterator[tuple[str, bytes | dict[str, object]]]:
     """Read a file that is one JSON value: a record or a list of records."""
-    content = first + file.read(LARGEST_DOCUMENT + 1 - len(first))
+    content = first + file.read(max(0, LARGEST_DOCUMENT + 1 - len(first)))
     if len(content) > LARGEST_DOCUMENT:
         raise DataError(f"{path}: is one JSON value of over {LARGEST_DOCUMENT >> 20} MiB; write one record a line")
     try:
