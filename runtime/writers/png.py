@@ -150,5 +150,5 @@ def _to_bytes(picture: Image.Image, scene: Scene) -> bytes:
     info.add_text("Software", PROGRAM)
     dpi = picture.width / scene.page.width_mm * 25.4
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True, pnginfo=info, dpi=(dpi, dpi))
+    picture.save(buffer, "PNG", pnginfo=info, dpi=(dpi, dpi))
     return buffer.getvalue()

@@ -8,7 +8,8 @@ import numpy as np
 from sketch_edge.runtime.layout import arrange
 from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import simplified_to_lines
-from sketch_edge.runtime.writers import render
+from sketch_edge.runtime.writers import render, save
+from sketch_edge.train.readers import DrawingReader
 
 
 def lines(*each: Any) -> tuple[Any, ...]:
@@ -57,3 +58,13 @@ def test_a_scene_is_written_object_by_object():
     """Places on a page are not part of the form: each object fills its own box again."""
     sketch = Sketch(HOUSE, "house", seed=7)
     assert render(arrange([sketch, sketch], layout="row"), "json") == 2 * render(sketch, "json")
+
+
+def test_our_own_reader_takes_it(tmp_path):
+    """What is drawn can be trained on: word, strokes and the mark of a synthetic drawing come through."""
+    house = Sketch(HOUSE, "house", seed=7, temperature=0.4)
+    save([house, Sketch(lines([[5, 5]]), "dot")], tmp_path / "drawn.json")
+    first, second = DrawingReader(tmp_path / "drawn.json")
+    assert (first.word, first.synthetic, second.word, second.synthetic) == ("house", True, "dot", False)
+    np.testing.assert_array_equal(first.points, [[128, 0, 0], [0, 191, 1], [-96, 64, 1]])
+    np.testing.assert_array_equal(second.points, [[0, 0, 1]])
