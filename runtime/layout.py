@@ -30,7 +30,7 @@ PEN_FACTOR = 0.08
 sketches are not scratched and large ones not painted: 0.3 mm for 20 mm, 0.7 mm for 90 mm."""
 
 _SCATTER_SIZES = (0.55, 1.0)
-_SCATTER_TRIES = 150
+_SCATTER_TRIES = (8, 150)  # a few at first: mostly one of them is free, and looking costs time
 _SCATTER_FILL = 0.8
 _SCATTER_SHRINK = 0.94
 _SCATTER_ROUNDS = 40
@@ -154,9 +154,7 @@ def scatter_boxes(sizes: npt.NDArray[np.float64], inside: Bounds, rng: np.random
     for number in range(_SCATTER_ROUNDS * attempts):
         corners = _throw(padded * side, room, rng)
         if corners is not None:
-            corners += (
-                room - corners.min(axis=0) - (corners + padded * side).max(axis=0)
-            ) / 2  # the block in the middle
+            corners += (room - corners.min(axis=0) - (corners + padded * side).max(axis=0)) / 2  # centre them together
             margin = (padded - factors) * side / 2
             return np.concatenate([corners + margin + (inside.left, inside.top), factors * side], axis=1)
         if number % attempts == attempts - 1:
@@ -238,11 +236,14 @@ def _throw(
     corners = np.zeros_like(boxes)
     placed: list[int] = []
     for box in np.argsort(-boxes.prod(axis=1), kind="stable"):
-        tries = rng.random((_SCATTER_TRIES, 2)) * (room - boxes[box])
         others, other_sizes = corners[placed], boxes[placed]
-        apart = (tries[:, None] + boxes[box] <= others) | (others + other_sizes <= tries[:, None])
-        free = np.flatnonzero(apart.any(axis=2).all(axis=1))
-        if len(free) == 0:
+        for count in _SCATTER_TRIES:
+            tries = rng.random((count, 2)) * (room - boxes[box])
+            apart = (tries[:, None] + boxes[box] <= others) | (others + other_sizes <= tries[:, None])
+            free = np.flatnonzero(apart.any(axis=2).all(axis=1))
+            if len(free):
+                break
+        else:
             return None
         corners[box] = tries[free[0]]
         placed.append(int(box))
