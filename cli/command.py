@@ -18,6 +18,7 @@ With the environment variable ``SKETCH_DEBUG=1`` the traceback stands before tha
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import signal
@@ -76,6 +77,17 @@ def escape(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+class FiniteRange(click.FloatRange):
+    """A number within bounds, as `click.FloatRange`, which lets "nan" through: every comparison with it is False."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number and refuse what is none."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return number
 
 
 class _Contract(click.Command):

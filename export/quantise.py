@@ -47,6 +47,18 @@ def quantise_weights(model: onnx.ModelProto) -> int:
     return len(replaced)
 
 
+def weights_to_quantise(model: SketchVAE) -> dict[str, int]:
+    """How many weights of each graph a w8 bundle of this model stores as int8, told from its sizes alone."""
+    config = model.config
+    E, Z, H, He = config.class_embedding, config.latent, config.decoder_hidden, config.encoder_hidden
+    sizes = {
+        "start.onnx": ((Z + E) * 2 * H, (Z + E) * 4 * H),
+        "step.onnx": (STROKE * 4 * H, H * 4 * H, H * model.head.out_features),
+        "encode.onnx": (E * 4 * He, 2 * 4 * He * STROKE, 2 * 4 * He * He, 2 * He * 2 * Z),
+    }
+    return {name: sum(size >= SMALLEST for size in weights) for name, weights in sizes.items()}
+
+
 def round_trip(weight: npt.NDArray[np.float32], axis: int = 1) -> npt.NDArray[np.float32]:
     """What a weight is after quantisation and back, the value that the graph computes with."""
     quantised, scale = _quantise(weight, axis)

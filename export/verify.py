@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,37 +12,26 @@ import onnx
 import torch
 
 from sketch_edge.runtime.errors import UnfinishedError
+from sketch_edge.runtime.session import Session
 from sketch_edge.train.model import SketchVAE
 
 STEPS = 250
 BATCHES = (1, 2, 5)
 TOLERANCE = 1e-5
 
-Run = Callable[[Mapping[str, npt.NDArray[np.generic]]], Sequence[npt.NDArray[np.float32]]]
-"""One graph, ready to run: inputs by name in, outputs in order out."""
-
 
 @dataclass(frozen=True)
-class Graphs:
-    """The runnable graphs of a bundle under test."""
+class Measured:
+    """How far the graphs are from torch, and how fast they are."""
 
-    start: Run
-    step: Run
-    encode: Run
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How far the graphs are from torch."""
-
-    max_abs_error: float
+    step_error: float
     """Largest difference in any output of the step over all carried steps and batches."""
 
     encode_error: float
     """Largest difference in mu or sigma."""
 
     step_us: float
-    """Median time of a step at batch 1, microseconds."""
+    """Median time of a step at batch 1, microseconds, on this machine."""
 
 
 def check_graph(name: str, model: onnx.ModelProto) -> None:
@@ -57,24 +46,28 @@ def check_graph(name: str, model: onnx.ModelProto) -> None:
         raise UnfinishedError(f"{name}: is not valid ONNX ({error}); report this with your versions") from error
 
 
-def measure_parity(model: SketchVAE, graphs: Graphs) -> Parity:
+def measure(model: SketchVAE, session: Session) -> Measured:
     """Carry the graphs and the torch model over the same sketches and compare all that comes out.
 
-    The torch side is the trained network itself (`SketchVAE.decode` over nn.LSTM), not the cut-up cell that was
-    traced: a mistake in the cutting shows too.
+    The graphs run in the run-time's own session. The torch side is the trained network itself (`SketchVAE.decode`
+    over nn.LSTM), not the cut-up cell that was traced: a mistake in the cutting shows too. It computes in float64, so
+    what is measured is the error of the graphs, not the sum of theirs and torch's.
     """
-    worst = max(_decoder_error(model, graphs, batch) for batch in BATCHES)
-    encode = max(_encoder_error(model, graphs, batch) for batch in BATCHES)
-    return Parity(worst, encode, _time_step(model, graphs))
+    model = copy.deepcopy(model).double()
+    return Measured(
+        max(_decoder_error(model, session, batch) for batch in BATCHES),
+        max(_encoder_error(model, session, batch) for batch in BATCHES),
+        _time_step(model, session),
+    )
 
 
-def require_parity(parity: Parity, tolerance: float = TOLERANCE) -> None:
+def require_parity(measured: Measured, tolerance: float = TOLERANCE) -> None:
     """Refuse a bundle that departs from torch.
 
     Raises:
         UnfinishedError: an error over `tolerance`.
     """
-    for what, error in (("step", parity.max_abs_error), ("encode", parity.encode_error)):
+    for what, error in (("step", measured.step_error), ("encode", measured.encode_error)):
         if not error <= tolerance:
             raise UnfinishedError(
                 f"{what}.onnx: differs from torch by {error:.2e} (at most {tolerance:.0e}); nothing was written; "
@@ -82,57 +75,60 @@ def require_parity(parity: Parity, tolerance: float = TOLERANCE) -> None:
             )
 
 
-def one_step_error(model: SketchVAE, reference: SketchVAE) -> float:
-    """Largest difference in the output of the first 32 steps between two torch models, what rounding weights costs."""
+def rounding_error(model: SketchVAE, rounded: SketchVAE) -> float:
+    """What rounding the weights costs: the largest difference in y over the first 32 steps of 8 sketches, in torch."""
     rows, z, class_ids = _random_sketches(model, 8, 32, seed=5)
-    with torch.no_grad():
-        outputs = [
-            m.decode(rows, z, m.embedding(class_ids), torch.ones(rows.shape[:2], dtype=torch.bool))
-            for m in (model, reference)
-        ]
-    return float((outputs[0] - outputs[1]).abs().max())
+    exact, found = (_decode(each, rows, z, class_ids) for each in (model, rounded))
+    return float(np.abs(exact - found).max())
 
 
-def _decoder_error(model: SketchVAE, graphs: Graphs, batch: int) -> float:
+def _decoder_error(model: SketchVAE, session: Session, batch: int) -> float:
     rows, z, class_ids = _random_sketches(model, batch, STEPS, seed=batch)
-    with torch.no_grad():
-        counted = torch.ones(rows.shape[:2], dtype=torch.bool)
-        expected = model.decode(rows, z, model.embedding(class_ids), counted).numpy().reshape(STEPS, batch, -1)
-    gate, h, c = graphs.start({"z": z.numpy(), "class_id": class_ids.numpy()})
+    expected = _decode(model, rows, z, class_ids)
+    steps = session.steps(session.start(z.numpy(), class_ids.tolist()))
     worst = 0.0
-    for t in range(STEPS):
-        y, h, c = graphs.step({"x": rows[t].numpy(), "gate": gate, "h": h, "c": c})
-        worst = max(worst, float(np.abs(y - expected[t]).max()))
-    return worst if np.isfinite(worst) else np.inf
+    for row, y in zip(rows.numpy(), expected, strict=True):
+        steps.x[:] = row
+        steps.run()
+        worst = max(worst, float(np.abs(steps.y - y).max()))
+        if not np.isfinite(steps.y).all():
+            return np.inf
+    return worst
 
 
-def _encoder_error(model: SketchVAE, graphs: Graphs, batch: int) -> float:
+def _encoder_error(model: SketchVAE, session: Session, batch: int) -> float:
     rows, _, class_ids = _random_sketches(model, batch, 40, seed=100 + batch)
     lengths = torch.randint(1, 40, (batch,), generator=torch.Generator().manual_seed(batch))
     for i, length in enumerate(lengths):
         rows[length:, i] = torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0])
     with torch.no_grad():
-        mu, log_variance = model.encode(rows, lengths, model.embedding(class_ids))
-    inputs = {
-        "strokes": np.ascontiguousarray(rows.numpy().transpose(1, 0, 2)),
-        "length": lengths.numpy(),
-        "class_id": class_ids.numpy(),
-    }
-    found_mu, found_sigma = graphs.encode(inputs)
+        mu, log_variance = model.encode(rows.double(), lengths, model.embedding(class_ids))
+    found_mu, found_sigma = session.encode(rows.numpy().transpose(1, 0, 2), lengths.tolist(), class_ids.tolist())
     sigma = torch.exp(0.5 * log_variance).numpy()
     return float(max(np.abs(found_mu - mu.numpy()).max(), np.abs(found_sigma - sigma).max()))
 
 
-def _time_step(model: SketchVAE, graphs: Graphs) -> float:
+def _time_step(model: SketchVAE, session: Session) -> float:
     rows, z, class_ids = _random_sketches(model, 1, 1, seed=0)
-    gate, h, c = graphs.start({"z": z.numpy(), "class_id": class_ids.numpy()})
-    inputs = {"x": rows[0].numpy(), "gate": gate, "h": h, "c": c}
+    steps = session.steps(session.start(z.numpy(), class_ids.tolist()))
+    steps.x[:] = rows[0].numpy()
     times = []
     for _ in range(300):
         before = time.perf_counter()
-        graphs.step(inputs)
+        steps.run()
         times.append(time.perf_counter() - before)
     return float(np.median(times) * 1e6)
+
+
+def _decode(
+    model: SketchVAE, rows: torch.Tensor, z: torch.Tensor, class_ids: torch.Tensor
+) -> npt.NDArray[np.float64]:
+    """Outputs of the torch network, (steps, batch, 6M + 3), in its own precision."""
+    precision = model.head.weight.dtype
+    with torch.no_grad():
+        counted = torch.ones(rows.shape[:2], dtype=torch.bool)
+        rows, z = rows.to(precision), z.to(precision)
+        return model.decode(rows, z, model.embedding(class_ids), counted).numpy().reshape(*rows.shape[:2], -1)
 
 
 def _random_sketches(

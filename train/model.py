@@ -100,7 +100,7 @@ class SketchVAE(nn.Module):
         back, _ = self.encoder_backward(_reverse_within(sketch, lengths), (h_backward, c_backward))
         last = (lengths - 1).view(1, -1, 1).expand(1, -1, self.config.encoder_hidden)
         ends = torch.cat([ahead.gather(0, last)[0], back.gather(0, last)[0]], dim=1)  # (B, 2He)
-        mu, log_variance = self.posterior(ends).float().chunk(2, dim=1)
+        mu, log_variance = _at_least_float32(self.posterior(ends)).chunk(2, dim=1)
         return mu, log_variance
 
     def decode(self, rows: Tensor, z: Tensor, label: Tensor, counted: Tensor) -> Tensor:
@@ -109,8 +109,7 @@ class SketchVAE(nn.Module):
         h, c = (part.contiguous() for part in torch.tanh(self.decoder_start(condition)).unsqueeze(0).chunk(2, dim=2))
         steps = torch.cat([rows, condition.unsqueeze(0).expand(len(rows), -1, -1).to(rows.dtype)], dim=2)
         hidden, _ = self.decoder(steps, (h, c))  # (T, B, H)
-        output: Tensor = self.head(self.dropout(hidden[counted]))
-        return output.float()
+        return _at_least_float32(self.head(self.dropout(hidden[counted])))
 
 
 def weight_of(lstm: nn.LSTM, name: str) -> Tensor:
@@ -118,6 +117,11 @@ def weight_of(lstm: nn.LSTM, name: str) -> Tensor:
     parameter = getattr(lstm, name)
     assert isinstance(parameter, Tensor)
     return parameter.detach()
+
+
+def _at_least_float32(values: Tensor) -> Tensor:
+    """Leave bfloat16 behind: the losses need the digits. float64 stays."""
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def _reverse_within(sketch: Tensor, lengths: Tensor) -> Tensor:

@@ -1,0 +1,149 @@
+"""sketch-export: from a checkpoint to a bundle, and a look into either."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sketch_edge.cli.command import FiniteRange, SketchCommand, say
+from sketch_edge.runtime.errors import CheckpointError, InputError
+
+if TYPE_CHECKING:
+    from sketch_edge.export.pack import ExportReport
+
+
+@click.command("sketch-export", cls=SketchCommand)
+@click.argument("model", metavar="MODEL.PT", required=False, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The bundle to write.  [default: MODEL.sketch.zip]")
+@click.option(
+    "--quantize",
+    default="w8",
+    type=click.Choice(["none", "w8"]),
+    help="w8: weights in int8, a quarter of the size, the same arithmetic; none: float32.",
+)
+@click.option("--classes", default="", metavar="A,B,...", help="Keep these classes only.  [default: all]")
+@click.option(
+    "--temperature", default=0.3, type=FiniteRange(0, 10), help="What drawing uses where nobody says another."
+)
+@click.option("--name", help="Name of the model.  [default: the file's name]")
+@click.option(
+    "--inspect", type=click.Path(path_type=Path), metavar="FILE", help="Show what a bundle or model.pt holds."
+)
+def main(
+    model: Path | None,
+    out: Path | None,
+    quantize: str,
+    classes: str,
+    temperature: float,
+    name: str | None,
+    inspect: Path | None,
+) -> None:
+    r"""Export MODEL.PT, which sketch-train writes, to one file that draws without torch.
+
+    Before the file is kept its graphs are checked, loaded and carried over 250 steps beside torch; a bundle that
+    differs is not written.
+
+    \b
+    Examples:
+        sketch-export model.pt
+        sketch-export model.pt --out star.sketch.zip --classes star,moon --temperature 0.2
+        sketch-export model.pt --quantize none
+        sketch-export --inspect model.sketch.zip
+    """
+    if inspect is not None:
+        if model is not None:
+            raise InputError("--inspect: takes no MODEL.PT beside it; give one file")
+        click.echo(_inspect(inspect))
+        return
+    if model is None:
+        raise InputError("MODEL.PT: missing; give the checkpoint to export, or --inspect FILE")
+    from sketch_edge.export.pack import export_bundle
+    from sketch_edge.train.checkpoint import load_checkpoint
+
+    checkpoint = load_checkpoint(model)
+    target = out or model.with_name(model.name.removesuffix(".pt") + ".sketch.zip")
+    if target.resolve() == model.resolve():
+        raise InputError(f"{target}: is the checkpoint itself; choose another --out")
+    say(f"{model}: {len(checkpoint.about.classes)} classes, step {checkpoint.about.step}; exporting and verifying ...")
+    chosen = [part.strip() for part in classes.split(",") if part.strip()]
+    report = export_bundle(checkpoint, target, quantize=quantize, name=name, classes=chosen, temperature=temperature)
+    click.echo(_table(report))
+
+
+def _table(report: ExportReport) -> str:
+    """Size, parity and time, one line each."""
+    measured = report.measured
+    lines = [f"{name:14} {size:>12,} bytes" for name, size in report.sizes.items()]
+    ratio = sum(report.sizes.values()) / report.fp32_total
+    lines += [
+        f"{report.path.name:14} {report.total:>12,} bytes   {report.variant}, {ratio:.2f} of float32",
+        f"{'step parity':14} {measured.step_error:>12.1e}         largest difference from torch in 250 carried steps",
+        f"{'encode parity':14} {measured.encode_error:>12.1e}         largest difference in mu and sigma",
+    ]
+    if report.rounding is not None:
+        lines.append(f"{'rounding':14} {report.rounding:>12.1e}         what int8 weights change in a step's output")
+    lines.append(f"{'time a step':14} {measured.step_us:>12.0f} us      batch 1, one thread, this machine")
+    return "\n".join(lines)
+
+
+def _inspect(path: Path) -> str:
+    """Tell what a bundle or a checkpoint holds."""
+    from sketch_edge.runtime.bundle import read_bundle
+    from sketch_edge.runtime.errors import BundleError
+
+    try:
+        bundle = read_bundle(path)
+    except BundleError as refused:
+        try:
+            return _inspect_checkpoint(path)
+        except (CheckpointError, ImportError):
+            raise refused from None
+    manifest = bundle.manifest
+    sizes, data, parity = manifest.sizes, manifest.data, manifest.parity
+    lines = {
+        "bundle": f"{path.name}, format 1, made by {manifest.producer}",
+        "model": f"{manifest.name}, head {manifest.head}, variant {manifest.variant}",
+        "sizes": f"hidden {sizes.hidden}, latent {sizes.latent}, {sizes.mixtures} normals, {sizes.max_points} points",
+        "temperature": f"{manifest.defaults.temperature:g}",
+        "scale": f"{manifest.scale:.4f} units, grid 1/{manifest.grid}",
+        "parity": f"{parity.max_abs_error:.1e} in {parity.steps} steps of {parity.reference}",
+        "data": f"{data.drawings:,} drawings; {data.credit}, {data.licence}",
+        "synthetic": data.synthetic or "no",
+        "checkpoint": f"step {manifest.checkpoint.step}, sha256 {manifest.checkpoint.sha256}",
+        "sha256": bundle.sha256,
+    }
+    for name, member in manifest.members.items():
+        lines[name] = f"{member.size:>10,} bytes, sha256 {member.sha256[:16]}..."
+    lines[f"{len(manifest.classes)} classes"] = ", ".join(manifest.classes)
+    return _aligned(lines)
+
+
+def _inspect_checkpoint(path: Path) -> str:
+    from sketch_edge.train.checkpoint import load_checkpoint
+
+    checkpoint = load_checkpoint(path)
+    about = checkpoint.about
+    losses = ", ".join(f"{name} {value:.4f}" for name, value in about.losses.items()) or "not validated yet"
+    settings = checkpoint.config.to_dict()
+    return _aligned(
+        {
+            "checkpoint": f"{path.name}, weights of step {about.step}",
+            "validation": losses,
+            "data": f"{about.drawings:,} drawings, {about.synthetic:,} of them synthetic; {about.credit}",
+            "scale": f"{about.scale:.4f} units, at most {about.max_points} points",
+            "settings": ", ".join(f"{name}={value}" for name, value in settings.items()),
+            "sha256": checkpoint.sha256,
+            f"{len(about.classes)} classes": ", ".join(f"{n} {c}" for n, c in about.counts.items()),
+        }
+    )
+
+
+def _aligned(lines: dict[str, str]) -> str:
+    width = max(map(len, lines))
+    return "\n".join(f"{name:{width}}  {value}" for name, value in lines.items())
+
+
+if __name__ == "__main__":
+    main()

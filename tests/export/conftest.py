@@ -1,0 +1,36 @@
+"""A checkpoint with seeded random weights, large enough that its matrices are quantised."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+pytest.importorskip("onnxscript")
+
+from sketch_edge.train.checkpoint import About, Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
+from sketch_edge.train.config import Config, ModelConfig  # noqa: E402
+from sketch_edge.train.model import SketchVAE  # noqa: E402
+
+SIZES = ModelConfig(encoder_hidden=24, decoder_hidden=48, latent=10, class_embedding=12, mixtures=5)
+
+
+@pytest.fixture(scope="session")
+def checkpoint_file(tmp_path_factory):
+    torch.manual_seed(3)
+    model = SketchVAE(SIZES, 3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    about = About(classes=("cat", "moon", "star"), scale=30.0, max_points=60, drawings=9, synthetic=2, step=5)
+    path = tmp_path_factory.mktemp("model") / "model.pt"
+    save_checkpoint(path, Checkpoint(Config(model=SIZES), about, model.state_dict()))
+    return path
+
+
+@pytest.fixture(scope="session")
+def checkpoint(checkpoint_file):
+    return load_checkpoint(checkpoint_file)
+
+
+@pytest.fixture(scope="session")
+def model(checkpoint):
+    return checkpoint.model()
