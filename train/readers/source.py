@@ -21,7 +21,7 @@ AGAIN = "get the file again (sketch-data fetch)"
 GZIP_RATIO = 50
 """Drawings as text shrink to a fourth; a file that inflates to more than this many times its size is a trap."""
 
-GZIP_FLOOR = 16 << 20
+GZIP_FLOOR = 1 << 20
 """Bytes that any small file may inflate to."""
 
 PIECE = 1 << 20
