@@ -82,10 +82,11 @@ def draw_rows(session: Session, manifest: Manifest, jobs: Sequence[Job], tau: fl
     waiting = deque(enumerate(jobs))
     done: dict[int, Rows] = {}
     for number in range(len(jobs)):
-        while number not in done:
-            table.seat(waiting)
-            for pen in table.step():
-                done[pen.number] = Rows(np.array(pen.rows, np.int64), pen.complete)
+        with _no_warnings():
+            while number not in done:
+                table.seat(waiting)
+                for pen in table.step():
+                    done[pen.number] = Rows(np.array(pen.rows, np.int64), pen.complete)
         yield done.pop(number)
 
 
@@ -102,7 +103,8 @@ def stream_rows(
     pen = table.pens[0]
     while not pen.ended:
         given = len(pen.rows)
-        table.step()
+        with _no_warnings():
+            table.step()
         yield from pen.rows[given:]
 
 
@@ -223,6 +225,11 @@ def _offset(
     sigma_y = math.exp(log_y if log_y < LARGEST_LOG_SIGMA else LARGEST_LOG_SIGMA)
     rho = math.tanh(rho_hat)
     return mu_x + sigma_x * n1, mu_y + sigma_y * (rho * n1 + math.sqrt(1.0 - rho * rho) * n2)
+
+
+def _no_warnings() -> np.errstate:
+    """Numbers that overflow are found and reported by `_check_finite`; numpy need not warn of them."""
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 def _check_finite(steps: Steps) -> None:
