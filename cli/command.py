@@ -93,7 +93,7 @@ class FiniteRange(click.FloatRange):
 class _Contract(click.Command):
     """A command whose `main` keeps the table of this module."""
 
-    def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401 - click's own signature
+    def __init__(self, *args: Any, **settings: Any) -> None:
         settings["context_settings"] = CONTEXT_SETTINGS | (settings.get("context_settings") or {})
         super().__init__(*args, **settings)
         version = click.Option(
@@ -112,8 +112,8 @@ class _Contract(click.Command):
         prog_name: str | None = None,
         complete_var: str | None = None,
         standalone_mode: bool = True,
-        **extra: Any,  # noqa: ANN401 - click's own signature
-    ) -> Any:  # noqa: ANN401
+        **extra: Any,
+    ) -> Any:
         """Run the command and exit with a code of the table; with `standalone_mode=False` click's own behaviour."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
@@ -140,7 +140,7 @@ class SketchGroup(_Contract, click.Group):
 
     command_class = SketchCommand
 
-    def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401 - click's own signature
+    def __init__(self, *args: Any, **settings: Any) -> None:
         settings.setdefault("no_args_is_help", False)  # the help is no error line
         super().__init__(*args, **settings)
 
@@ -287,7 +287,7 @@ def _one_line(text: str) -> str:
     return re.sub(r"\s*\n\s*", " ", text).strip()
 
 
-def _silence(stream: Any) -> None:  # noqa: ANN401 - whatever stands in sys.stdout
+def _silence(stream: Any) -> None:
     """Point a stream whose reader is gone at nothing: the interpreter flushes it once more when it ends."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         stream.flush()

@@ -36,7 +36,7 @@ def test_manifest_tells_what_the_checkpoint_knew(exported, checkpoint):
     assert manifest.scale == checkpoint.about.scale
     assert manifest.checkpoint.sha256 == checkpoint.sha256
     assert manifest.defaults.temperature == 0.7
-    assert "2 of the training drawings" in manifest.data.synthetic
+    assert "2 of the training drawings" in (manifest.data.synthetic or "")
 
 
 def test_w8_is_smaller_and_says_what_rounding_costs(exported):
