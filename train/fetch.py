@@ -386,6 +386,9 @@ def _open(request: urllib.request.Request, timeout_s: float) -> Iterator[Any]:
         error.close()
         if error.code in (403, 404, 410):
             raise _MissingError(url, f"the server answers {error.code} {error.reason}") from error
+        if 300 <= error.code < 400:  # to another scheme, or in a circle
+            where = str(error.headers.get("Location"))[:200]
+            raise UnfinishedError(f"{url}: leads to {where} (expected the file); use another --base-url") from error
         if error.code in (408, 416, 425, 429) or error.code >= 500:
             raise _Cut(f"the server answers {error.code} {error.reason}", error.code) from error
         raise UnfinishedError(f"{url}: the server answers {error.code} {error.reason}; try later") from error
