@@ -269,10 +269,7 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, mo
 
 def _read_names(path: Path, names: npt.NDArray[Any]) -> tuple[str, ...]:
     """Read class names: printable, each once."""
-    try:
-        found = tuple(str(name) for name in names)
-    except ValueError as error:  # code points that no text has
-        raise DataError(f"{path}:class_names: hold no text ({error}); {AGAIN}") from error
+    found = tuple(str(name) for name in names)  # numpy passes code points that no text has: they do not print
     if not all(name and name.isprintable() for name in found) or len(set(found)) != len(found):
         raise DataError(f"{path}:class_names: are not printable and different; {AGAIN}")
     return found

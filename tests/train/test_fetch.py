@@ -108,6 +108,12 @@ def served() -> Iterator[Served]:
         thread.join()
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    """Ask this machine's server itself."""
+    monkeypatch.setenv("no_proxy", "*")
+
+
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "cat.ndjson"
