@@ -102,7 +102,7 @@ def main() -> None:
             },
             options.rounds,
         )
-        assert Path(folder, "a.svg").exists() and Path(folder, "a.png").exists(), "nothing was drawn"
+        assert {path.name for path in Path(folder).iterdir()} == {"a.svg", "a.png"}, "nothing was drawn"
     print(f"{bundle.path.name}, {manifest.variant}, hidden {manifest.sizes.hidden}; one thread")
     print("\nstep with sampling       us a step a sketch   of torch")
     for batch in BATCHES:

@@ -40,7 +40,7 @@ def main(
     name: str | None,
     inspect: Path | None,
 ) -> None:
-    r"""Export MODEL.PT, which sketch-train writes, to one file that draws without torch.
+    """Export MODEL.PT, which sketch-train writes, to one file that draws without torch.
 
     Before the file is kept its graphs are checked, loaded and carried over 250 steps beside torch; a bundle that
     differs is not written.
@@ -51,7 +51,7 @@ def main(
         sketch-export model.pt --out star.sketch.zip --classes star,moon --temperature 0.2
         sketch-export model.pt --quantize none
         sketch-export --inspect model.sketch.zip
-    """
+    """  # noqa: D301 - click wants the control character itself
     if inspect is not None:
         if model is not None:
             raise InputError("--inspect: takes no MODEL.PT beside it; give one file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,7 @@ def main(
     show: bool,
     quiet: bool,
 ) -> None:
-    r"""Train a model on DATA.NPZ, which sketch-data prepare makes.
+    """Train a model on DATA.NPZ, which sketch-data prepare makes.
 
     Beside model.pt a folder model.log/ is kept: loss.png, sheet-STEP.png (drawings of the model so far) and a
     TensorBoard log. Ctrl-C saves and stops; --resume goes on from there, as it does after a crash.
@@ -61,7 +62,7 @@ def main(
         sketch-train data.npz --out model.pt --resume
         sketch-train data.npz --settings
         torchrun --nproc-per-node 4 -m sketch_edge.cli.train data.npz --out model.pt
-    """
+    """  # noqa: D301 - click wants the control character itself
     changes = _parse_settings(settings)
     changes |= {name: value for name, value in (("steps", steps), ("seed", seed)) if value is not None}
     if show:
@@ -178,7 +179,10 @@ def _device(name: str) -> torch.device:
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise InputError("--device cuda: this torch sees no CUDA device; use --device cpu or install a CUDA build")
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
+    if not available or name == "cpu":
+        return torch.device("cpu")
+    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # torchrun gives each process a GPU of its own
+    return torch.device("cuda")
 
 
 @contextlib.contextmanager

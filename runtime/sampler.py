@@ -29,7 +29,7 @@ import numpy.typing as npt
 from sketch_edge.runtime.errors import BundleError
 from sketch_edge.runtime.manifest import PEN_STATES, Manifest
 from sketch_edge.runtime.noise import Floats, Noise
-from sketch_edge.runtime.session import STROKE, Session, State, Steps
+from sketch_edge.runtime.session import STROKE, Decoder, State, Stepping
 from sketch_edge.runtime.strokes import START_TOKEN
 
 BLOCK = 64
@@ -69,7 +69,7 @@ class Rows:
     """The model ended the sketch by itself; False where it was cut at the most points allowed."""
 
 
-def draw_rows(session: Session, manifest: Manifest, jobs: Sequence[Job], tau: float, max_points: int) -> Iterator[Rows]:
+def draw_rows(decoder: Decoder, manifest: Manifest, jobs: Sequence[Job], tau: float, max_points: int) -> Iterator[Rows]:
     """Draw sketches, many at a time; yields them in the order of `jobs`, each as soon as all before it are done.
 
     Each is the same as if it were drawn alone.
@@ -78,7 +78,7 @@ def draw_rows(session: Session, manifest: Manifest, jobs: Sequence[Job], tau: fl
         BundleError: the model gives numbers that are not finite.
     """
     # The scale of dynamic int8 products spans the batch: there, a sketch would depend on those beside it.
-    table = _Table(session, manifest, tau, max_points, places=1 if manifest.variant == "int8" else BATCH)
+    table = _Table(decoder, manifest, tau, max_points, places=1 if manifest.variant == "int8" else BATCH)
     waiting = deque(enumerate(jobs))
     done: dict[int, Rows] = {}
     for number in range(len(jobs)):
@@ -91,14 +91,14 @@ def draw_rows(session: Session, manifest: Manifest, jobs: Sequence[Job], tau: fl
 
 
 def stream_rows(
-    session: Session, manifest: Manifest, job: Job, tau: float, max_points: int
+    decoder: Decoder, manifest: Manifest, job: Job, tau: float, max_points: int
 ) -> Iterator[tuple[int, int, int]]:
     """Draw one sketch row by row: (dx, dy, lift) as in `Rows.rows`, each as soon as the model gave it.
 
     Raises:
         BundleError: the model gives numbers that are not finite.
     """
-    table = _Table(session, manifest, tau, max_points, places=1)
+    table = _Table(decoder, manifest, tau, max_points, places=1)
     table.seat(deque([(0, job)]))
     pen = table.pens[0]
     while not pen.ended:
@@ -135,15 +135,15 @@ class _Pen:
 class _Table:
     """Sketches that are drawn side by side, each in its place (a row of the batch)."""
 
-    def __init__(self, session: Session, manifest: Manifest, tau: float, max_points: int, places: int) -> None:
-        self._session = session
+    def __init__(self, decoder: Decoder, manifest: Manifest, tau: float, max_points: int, places: int) -> None:
+        self._decoder = decoder
         self._sizes = manifest.sizes
         self._unit = manifest.scale * manifest.grid
         self._longest = LONGEST_MOVE * manifest.grid
         self._tau = tau
         self._max_points = max_points
         self._places = places
-        self._steps: Steps | None = None
+        self._steps: Stepping | None = None
         self.pens: list[_Pen] = []
 
     def seat(self, waiting: deque[tuple[int, Job]]) -> None:
@@ -157,7 +157,7 @@ class _Table:
         states, rows = [], [np.tile(np.array(START_TOKEN, np.float32), (len(guests), 1))]
         if guests:
             z = np.stack([noise.z for noise in noises])
-            states.append(self._session.start(z, [job.class_id for _, job in guests]))
+            states.append(self._decoder.start(z, [job.class_id for _, job in guests]))
         if self._steps is not None and kept:
             states.append(State(*(array[kept] for array in self._steps.state)))
             rows.append(self._steps.x[kept])
@@ -165,7 +165,7 @@ class _Table:
             *(_Pen(number, noise, self._tau) for (number, _), noise in zip(guests, noises, strict=True)),
             *(self.pens[place] for place in kept),
         ]
-        self._steps = self._session.steps(State(*(np.concatenate(arrays) for arrays in zip(*states, strict=True))))
+        self._steps = self._decoder.steps(State(*(np.concatenate(arrays) for arrays in zip(*states, strict=True))))
         self._steps.x[:] = np.concatenate(rows)
         self._x, self._y = _flat(self._steps.x), _flat(self._steps.y)
 
@@ -232,7 +232,7 @@ def _no_warnings() -> np.errstate:
     return np.errstate(over="ignore", invalid="ignore")
 
 
-def _check_finite(steps: Steps) -> None:
+def _check_finite(steps: Stepping) -> None:
     flat = steps.y.reshape(-1)
     # A sum of squares is finite only if every number is; it is the cheapest look at all of them.
     if not flat.dot(flat) < math.inf and not np.isfinite(flat).all():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,34 @@ class State(NamedTuple):
 
     c: Floats
     """(B, H)"""
+
+
+class Stepping(Protocol):
+    """A batch of B sketches under way: write `x`, call `run`, read `y`."""
+
+    where: str
+    """What to name in an error."""
+    x: Floats
+    """Stroke-5 rows in model units, (B, 5)."""
+    y: Floats
+    """Raw output of the last `run`, (B, 6 M + 3)."""
+
+    def run(self) -> None:
+        """Take `x` and the state one step on."""
+
+    @property
+    def state(self) -> State:
+        """The state that the next `run` starts from."""
+
+
+class Decoder(Protocol):
+    """What the sampler needs of a model: `Session` is one; a model in training is another."""
+
+    def start(self, z: Floats, class_ids: Sequence[int]) -> State:
+        """From z of shape (B, Z) and B class ids to the first state."""
+
+    def steps(self, state: State) -> Stepping:
+        """Begin stepping from `state`."""
 
 
 class Session:

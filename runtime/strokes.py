@@ -143,7 +143,8 @@ def round_lines(lines: Sequence[Array]) -> list[Array]:
 def simplify_line(line: Array, epsilon: float) -> Array:
     """Ramer-Douglas-Peucker: the fewest points of `line` (n, 2) found so that none left out is over `epsilon` away.
 
-    End points stay. Distance is taken to the chord's infinite line, as the official data's simplification does.
+    End points stay. Distance is taken to the chord itself, not to the endless line through it: a stroke that
+    overshoots and comes back keeps its tip.
     """
     count = len(line)
     if count < 3:
@@ -166,12 +167,11 @@ def simplify_line(line: Array, epsilon: float) -> Array:
 
 
 def _distance_to_chord(points: Array, start: Array, end: Array) -> Array:
-    chord = end - start
-    length = float(np.hypot(chord[0], chord[1]))
-    away = points - start
-    if length == 0.0:  # a closed line: measure from the common end point
-        return np.asarray(np.hypot(away[:, 0], away[:, 1]))
-    return np.asarray(np.abs(away[:, 0] * chord[1] - away[:, 1] * chord[0]) / length)
+    chord, away = end - start, points - start
+    square = float(chord @ chord)
+    along = np.clip(away @ chord / square, 0.0, 1.0) if square > 0 else np.zeros(len(points))
+    beside = away - along[:, None] * chord
+    return np.asarray(np.hypot(beside[:, 0], beside[:, 1]))
 
 
 def _without_repeats(line: Array) -> Array:

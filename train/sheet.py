@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,7 @@ from sketch_edge.runtime.files import write_atomic
 from sketch_edge.runtime.layout import sheet
 from sketch_edge.runtime.manifest import Credit, Defaults, Manifest, Origin, Parity, Sizes
 from sketch_edge.runtime.sampler import Job, draw_rows
-from sketch_edge.runtime.session import Session, State
+from sketch_edge.runtime.session import State
 from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.writers.png import render
 from sketch_edge.train.cell import Start, Step
@@ -33,7 +32,7 @@ SHEET_SEED = 1
 
 
 class TorchDecoder:
-    """A trained decoder behind the interface of `runtime.session.Session`: start, then step by step."""
+    """A trained decoder behind `runtime.session.Decoder`: start, then step by step."""
 
     def __init__(self, model: SketchVAE) -> None:
         self._start, self._step = Start(model).cpu(), Step(model).cpu()
@@ -83,10 +82,7 @@ def sample(
     """Draw one sketch for each class id from z ~ N(0, I), as a bundle of this model would."""
     manifest = drawing_manifest(model, about)
     jobs = [Job(class_id, SHEET_SEED, index) for index, class_id in enumerate(class_ids)]
-    # The sampler asks of a session only what TorchDecoder has.
-    drawn = draw_rows(
-        cast(Session, TorchDecoder(model)), manifest, jobs, temperature, max_points or manifest.sizes.max_points
-    )
+    drawn = draw_rows(TorchDecoder(model), manifest, jobs, temperature, max_points or manifest.sizes.max_points)
     sketches = []
     for job, rows in zip(jobs, drawn, strict=True):
         stroke3 = rows.rows.astype(np.float64)

@@ -191,6 +191,12 @@ def test_a_corner_is_kept_and_a_straight_run_is_not():
     np.testing.assert_array_equal(strokes.simplify_line(line, 1.0), [[0, 0], [10, 0], [10, 10]])
 
 
+def test_a_tip_beyond_the_end_is_kept():
+    """A stroke that overshoots and comes back keeps its tip: distance is taken to the chord, not to its line."""
+    line = np.array([[0, 0], [0, 50], [0, 200], [0, 100]])
+    np.testing.assert_array_equal(strokes.simplify_line(line, 2.0), [[0, 0], [0, 200], [0, 100]])
+
+
 def test_a_closed_line_is_not_simplified_to_nothing():
     """Where the end points are equal, distance is taken from them: a square keeps its corners."""
     square = np.array([[0, 0], [50, 0], [100, 0], [100, 100], [0, 100], [0, 0]])
