@@ -25,16 +25,25 @@ def find_files(paths: Sequence[Path], synthetic: Sequence[Path] = ()) -> tuple[l
     ignored = []
     for path, is_synthetic in [*((path, False) for path in paths), *((path, True) for path in synthetic)]:
         members = [path]
-        if path.is_dir():
+        if _is_folder(path):
             members, others = _search(path)
             ignored += others
         for member in members:
             try:
-                real = member.resolve()
-            except (OSError, RuntimeError) as error:
-                raise DataError(f"{member}: cannot be followed ({error}); check the link") from error
+                real, there = member.resolve(), member.exists()
+            except (OSError, RuntimeError, ValueError) as error:
+                raise DataError(f"{member}: cannot be followed ({error}); check the name or the link") from error
+            if not there:
+                raise DataError(f"{member}: does not exist; check the name")
             found[real] = (member, is_synthetic)
     return list(found.values()), ignored
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except ValueError:  # a NUL in the name, before Python 3.13
+        return False
 
 
 def _search(folder: Path) -> tuple[list[Path], list[Path]]:
