@@ -183,6 +183,7 @@ def test_bad_records_are_passed_on_where_somebody_takes_them(tmp_path):
         ({"drawing": [[[0, [1]], [0, 1]]]}, ":drawing: a coordinate is no number"),
         ({"drawing": [[[0, 1e9], [0, 1]]]}, ":drawing: a coordinate is beyond +-10000000"),
         ({"drawing": [[[0, 10**400], [0, 1]]]}, ":drawing: a coordinate is beyond all limits"),
+        ({"drawing": [[[0, 1] * 10_001] * 3]}, ":drawing: has 20002 raw points (at most 20000)"),
         ({"recognized": 1}, ":recognized: is int (expected true or false)"),
         ({"synthetic": "yes"}, ":synthetic: is str (expected true or false)"),
     ],

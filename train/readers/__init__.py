@@ -90,7 +90,7 @@ class DrawingReader:
         if source.size > LARGEST_FILE:
             raise DataError(f"{self.path}: has {source.size} bytes (at most {LARGEST_FILE}); it is no drawing file")
         content = source.read() or b""
-        for _, result in read_sketchrnn(self.path, content, word):
+        for result in read_sketchrnn(self.path, content, word):
             if isinstance(result, Drawing):
                 yield result
             else:

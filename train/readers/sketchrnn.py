@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.strokes import BOX
-from sketch_edge.train.readers.drawing import COORDINATE_LIMIT, Drawing, encode_lines
+from sketch_edge.train.readers.drawing import COORDINATE_LIMIT, Drawing, encode_lines, larger_side
 from sketch_edge.train.readers.source import AGAIN
 from sketch_edge.train.readers.symbolic import SymbolError, read_arrays
 
@@ -44,8 +44,8 @@ CANVAS_SIDE = (200.0, 256.0)
 """A file is in canvas pixels if its median larger side is over the first and no side is over the second."""
 
 
-def read_sketchrnn(path: Path, content: bytes, word: str) -> Iterator[tuple[str, Drawing | DataError]]:
-    """Yield (place, drawing) for each drawing of the file, a DataError in place of a bad one.
+def read_sketchrnn(path: Path, content: bytes, word: str) -> Iterator[Drawing | DataError]:
+    """Yield each drawing of the file, a DataError in place of a bad one.
 
     Args:
         path: names the file in errors.
@@ -56,17 +56,22 @@ def read_sketchrnn(path: Path, content: bytes, word: str) -> Iterator[tuple[str,
         DataError: the file as a whole is damaged or asks for more than it may.
     """
     members = _read_members(path, content)
-    canvas = _is_canvas([array for arrays in members.values() for array in arrays])
+    problems = {name: [_problem(array) for array in arrays] for name, arrays in members.items()}
+    good = (
+        array
+        for name, arrays in members.items()
+        for array, problem in zip(arrays, problems[name], strict=True)
+        if problem is None and len(array)
+    )
+    canvas = _is_canvas(good)
     for name, arrays in members.items():
         split = MEMBERS.index(f"{name}.npy")
-        for number, array in enumerate(arrays):
-            place = f"{path}:{name}[{number}]"
-            problem = _problem(array)
+        for number, (array, problem) in enumerate(zip(arrays, problems[name], strict=True)):
             if problem is None:
                 points, side = _encode(array, canvas)
-                yield place, Drawing(word, points, side, split=split)
+                yield Drawing(word, points, side, split=split)
             else:
-                yield place, DataError(f"{place}: {problem}; {AGAIN}")
+                yield DataError(f"{path}:{name}[{number}]: {problem}; {AGAIN}")
 
 
 def _read_members(path: Path, content: bytes) -> dict[str, list[npt.NDArray[Any]]]:
@@ -126,22 +131,26 @@ def _problem(array: npt.NDArray[Any]) -> str | None:
     """Say what keeps an array from being stroke-3, or None."""
     if array.ndim != 2 or array.shape[1] != 3:
         return f"has shape {array.shape} (expected (n, 3))"
-    if not (np.abs(array.astype(np.float64)) <= COORDINATE_LIMIT).all():
+    if len(array) == 0:
+        return None
+    if array.dtype != np.int16 and not (np.abs(array.astype(np.float64)) <= COORDINATE_LIMIT).all():
         return f"an offset is no number or beyond +-{COORDINATE_LIMIT:.0f}"
-    if not np.isin(array[:, 2], (0, 1)).all():
+    lift = array[:, 2]
+    if not ((lift == 0) | (lift == 1)).all():
         return "a lift is neither 0 nor 1"
     return None
 
 
-def _is_canvas(arrays: list[npt.NDArray[Any]]) -> bool:
-    """Whether the drawings are in canvas pixels already; see the module."""
+def _is_canvas(arrays: Iterable[npt.NDArray[Any]]) -> bool:
+    """Whether drawings, all with rows, are in canvas pixels already; see the module."""
     sides = []
     for array in arrays:
-        if _problem(array) is None and len(array):
-            if array.dtype.kind == "f" and not (array == np.rint(array)).all():
-                return False
-            sides.append(_side(_positions(array)))
-    return bool(sides) and max(sides) <= CANVAS_SIDE[1] and float(np.median(sides)) > CANVAS_SIDE[0]
+        if array.dtype.kind == "f" and not (array == np.rint(array)).all():
+            return False
+        sides.append(larger_side(_positions(array)))
+        if sides[-1] > CANVAS_SIDE[1]:
+            return False
+    return bool(sides) and float(np.median(sides)) > CANVAS_SIDE[0]
 
 
 def _positions(array: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
@@ -151,16 +160,12 @@ def _positions(array: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return points
 
 
-def _side(points: npt.NDArray[np.float64]) -> float:
-    return float((points.max(axis=0) - points.min(axis=0)).max())
-
-
 def _encode(array: npt.NDArray[Any], canvas: bool) -> tuple[npt.NDArray[np.int16], float]:
     """Write stroke-3 of any units as int16 rows of canvas pixels; also the larger side in the units it had."""
     if len(array) == 0:
         return np.zeros((0, 3), np.int16), 0.0
     points = _positions(array)
-    side = _side(points)
+    side = larger_side(points)
     if not canvas:
         points = (points - points.min(axis=0)) * (BOX / side if side > 0 else 1.0)
     # The pen is down on the origin: the first line has one point more than it has rows.

@@ -28,6 +28,9 @@ LONGEST_LINE = 8 << 20
 LARGEST_DOCUMENT = 16 << 20
 """Bytes of a file that is one JSON value; larger ones have to be ndjson."""
 
+MOST_RAW_POINTS = 20_000
+"""Points of a raw drawing; twenty seconds of drawing give one or two thousand. Simplifying takes up to their square."""
+
 MOST_BLANKS = 1000
 """Empty lines in a row."""
 
@@ -113,6 +116,8 @@ def read_drawing(place: str, record: dict[str, object]) -> tuple[Drawing, bool]:
     # The limit stands in front of any arithmetic: JSON's 1e999 reads as infinity, and infinity less itself is NaN.
     if not (np.abs(points) <= COORDINATE_LIMIT).all():
         raise DataError(f"{place}:drawing: a coordinate is beyond +-{COORDINATE_LIMIT:.0f}; {AGAIN}")
+    if raw and len(points) > MOST_RAW_POINTS:
+        raise DataError(f"{place}:drawing: has {len(points)} raw points (at most {MOST_RAW_POINTS}); {AGAIN}")
     side = larger_side(points)
     return Drawing(str(word), encode_canvas(points, lengths, raw), side, recognized, None, synthetic), raw
 
