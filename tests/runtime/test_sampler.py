@@ -44,13 +44,14 @@ def draw_by_the_document(job: Job, tau: float, most: int) -> list[tuple[int, int
     sizes, unit = MANIFEST.sizes, MANIFEST.scale * MANIFEST.grid
     M = sizes.mixtures
     noise = Noise(job.seed, job.index, sizes.latent, M)
-    gate, h, c = start.run(["gate", "h", "c"], {"z": noise.z[None], "class_id": np.array([job.class_id], np.int64)})
+    z = np.float32(math.sqrt(tau)) * noise.z[None]
+    gate, h, c = start.run(["gate", "h", "c"], {"z": z, "class_id": np.array([job.class_id], np.int64)})
     x = np.array([[0, 0, 1, 0, 0]], np.float32)
     rows: list[tuple[int, int, int]] = []
     while len(rows) < most:
         y, h, c = step.run(["y", "h_next", "c_next"], {"x": x, "gate": gate, "h": h, "c": c})
         gumbels, normals = noise.steps(1)
-        pen = y[0, :3] + np.float32(tau) * gumbels[0, :3]
+        pen = y[0, :3] + np.float32(tau ** (1 / 3)) * gumbels[0, :3]
         k = int(np.argmax(y[0, 3 : 3 + M] + np.float32(tau) * gumbels[0, 3:]))
         state = int(np.argmax(pen if rows else pen[:2]))
         if state == 2:
@@ -227,13 +228,13 @@ def test_offsets_are_correlated(rho):
 
 @pytest.mark.parametrize("tau", [0.5, 1.0])
 def test_components_and_pen_states_follow_their_softmax(tau):
-    """Equation 8: both are drawn with probability softmax(logits / tau)."""
+    """Components with probability softmax(logits / tau) (eq. 8), pen states with the milder softmax(logits / tau^(1/3))."""
     logits, pen = np.array([0.2, 1.0, -0.5]), np.array([0.3, -0.4, -99])
     y = np.concatenate([pen, logits, [1, 2, 3], [0] * 3, [-20] * 6, [0] * 3])
     (drawn,) = Scripted([y], mixtures=3).draw(tau, 10_000)
     for got, wanted in (
         (np.bincount(drawn.rows[:, 0] // 500)[1:], np.exp(logits / tau)),
-        (np.bincount(drawn.rows[:, 2]), np.exp(pen[:2] / tau)),
+        (np.bincount(drawn.rows[:, 2]), np.exp(pen[:2] / tau ** (1 / 3))),
     ):
         np.testing.assert_allclose(got / got.sum(), wanted / wanted.sum(), atol=0.015)
 
