@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sketch_edge.runtime.errors import DataError
+from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import lines_to_stroke3
+from sketch_edge.runtime.writers.json import render
 from sketch_edge.train.readers import Drawing, DrawingReader
 from sketch_edge.train.readers import text as text_module
 from sketch_edge.train.readers.drawing import NAME_LIMIT, encode_lines
@@ -115,6 +117,17 @@ def test_one_object_a_list_and_lines_are_all_read(tmp_path, text):
     path.write_text(text, encoding="utf-8")
     (drawing,) = read(path)
     assert drawing.points.tolist() == CAT_ROWS
+
+
+def test_what_our_writer_writes_is_read_as_synthetic(tmp_path):
+    """A model's drawing keeps its strokes, its class and the mark that no person made it."""
+    lines = (np.array([[10.0, 10], [265, 10], [265, 19]]), np.array([[13.0, 14]]))
+    drawn = [Sketch(lines, "palm tree"), Sketch(lines, "cat", seed=7)]
+    path = tmp_path / "x.json"
+    path.write_bytes(render(drawn))
+    person, model = read(path)
+    assert person.points.tolist() == model.points.tolist() == CAT_ROWS
+    assert [(one.word, one.synthetic) for one in (person, model)] == [("palm tree", False), ("cat", True)]
 
 
 def test_a_gzip_file_is_read(tmp_path):
