@@ -17,8 +17,8 @@ mu_x, mu_y, log sigma_x, log sigma_y, rho-hat. With temperature tau in [0, 10] a
 * latent vector, once a sketch: ``z = sqrt(tau) * normals``, the prior's variance times tau as every other variance.
 
 The pen departs from eq. 8 on purpose. Ends of lines and of the sketch are rare at each single point; tempered like the
-rest, at 0.3 they hardly ever win, and a fifth of all sketches scribbled on until they were cut. At tau = 1 all is as the
-model learnt it, at tau = 0 nothing is left to chance.
+rest, at 0.3 they hardly ever win, and a fifth of all sketches scribbled on until they were cut. At tau = 1 all is as
+the model learnt it, at tau = 0 nothing is left to chance.
 
 Rounding also absorbs the last bits in which one processor or batch size may differ from another.
 """

@@ -137,7 +137,8 @@ def test_every_seed_draws(artist, seed):
 
 def test_temperature_zero_needs_no_seed(artist):
     """Nothing is left to chance, z neither: every seed gives the likeliest drawing."""
-    assert same(artist.draw("cat", seed=2, temperature=0), artist.draw("cat", seed=3, index=7, temperature=0.0))
+    one, other = (artist.draw("cat", seed=seed, index=seed, temperature=0) for seed in (2, 3))
+    assert [line.tolist() for line in one.lines] == [line.tolist() for line in other.lines]
     assert artist.draw("cat", seed=2, temperature=0).temperature == 0.0
 
 
