@@ -166,45 +166,54 @@ def scatter_boxes(sizes: npt.NDArray[np.float64], inside: Bounds, rng: np.random
     return boxes
 
 
-def sheet(rows: Sequence[Sequence[Sketch]], labels: Sequence[str] | None = None, *, cell_mm: float = 30.0) -> Scene:
+def sheet(
+    rows: Sequence[Sequence[Sketch]],
+    labels: Sequence[str] | None = None,
+    *,
+    cell_mm: float = 30.0,
+    columns: int = 1,
+) -> Scene:
     """A contact sheet: sketches in cells of `cell_mm`, row by row, with captions.
 
     With `labels`, one a row, they stand at the left of the rows; without, each sketch's own label stands below it. Rows
-    may differ in length. The page is as large as the sheet.
+    may differ in length; `columns` rows stand beside each other. The page is as large as the sheet.
 
     Raises:
-        InputError: no sketches, not as many labels as rows, or a sheet of more than 10 m.
+        InputError: no sketches, not as many labels as rows, fewer than one column, or a sheet of more than 10 m.
     """
     across = max((len(row) for row in rows), default=0)
     if across == 0:
         raise InputError("sheet: there are no sketches (expected at least one)")
     if labels is not None and len(labels) != len(rows):
         raise InputError(f"sheet: has {len(rows)} rows and {len(labels)} labels (expected one label a row)")
-    letters = cell_mm * 0.13
+    if columns < 1:
+        raise InputError(f"sheet: {columns} columns (expected at least one)")
+    letters, margin = cell_mm * 0.13, cell_mm * 0.1
     below = letters * 1.4 if labels is None and any(sketch.label for row in rows for sketch in row) else 0.0
-    margin = cell_mm * 0.1
-    beside = _text_width_mm(max(labels, key=len), letters) + margin if labels else 0.0
-    beside = min(beside, 1.5 * cell_mm)
-    width, height = 2 * margin + beside + across * cell_mm, 2 * margin + len(rows) * (cell_mm + below)
+    beside = min(_text_width_mm(max(labels, key=len), letters) + margin, 1.5 * cell_mm) if labels else 0.0
+    row_mm = beside + across * cell_mm
+    columns = min(columns, len(rows))
+    width = 2 * margin + columns * row_mm + (columns - 1) * margin
+    height = 2 * margin + -(-len(rows) // columns) * (cell_mm + below)
     if not max(width, height) <= LARGEST_MM:
         raise InputError(
             f"sheet: would be {width:g} x {height:g} mm; at most {LARGEST_MM:g} mm: give fewer or smaller cells"
         )
-    pen = Pen(width_mm=pen_width_mm(cell_mm))
     objects, captions = [], []
-    for down, row in enumerate(rows):
-        top = margin + down * (cell_mm + below)
+    for number, row in enumerate(rows):
+        down, right = divmod(number, columns)
+        left, top = margin + right * (row_mm + margin), margin + down * (cell_mm + below)
         if labels is not None:
-            text = _fitted(labels[down], beside - margin, letters)
-            captions.append(Caption(text, margin, top + cell_mm / 2 + letters * 0.35, letters, "start"))
-        for column, sketch in enumerate(row):
-            left = margin + beside + column * cell_mm
+            text = _fitted(labels[number], beside - margin, letters)
+            captions.append(Caption(text, left, top + cell_mm / 2 + letters * 0.35, letters, "start"))
+        for place_in_row, sketch in enumerate(row):
+            cell_left = left + beside + place_in_row * cell_mm
             gap = cell_mm * GAP / 2
-            box = np.array([left + gap, top + gap, cell_mm - 2 * gap, cell_mm - 2 * gap])
-            objects.append(place(sketch, box))
+            objects.append(place(sketch, np.array([cell_left + gap, top + gap, cell_mm - 2 * gap, cell_mm - 2 * gap])))
             if below and sketch.label:
                 text = _fitted(sketch.label, cell_mm - gap, letters)
-                captions.append(Caption(text, left + cell_mm / 2, top + cell_mm + letters * 0.8, letters))
+                captions.append(Caption(text, cell_left + cell_mm / 2, top + cell_mm + letters * 0.8, letters))
+    pen = Pen(width_mm=pen_width_mm(cell_mm))
     return Scene(Page(width, height, margin), (pen,), tuple(objects), tuple(captions))
 
 

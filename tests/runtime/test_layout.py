@@ -260,6 +260,20 @@ def test_a_sheet_labels_its_rows():
     assert scene.captions[1].y_mm == pytest.approx(scene.objects[3].bounds.center[1], abs=2)
 
 
+def test_rows_of_a_sheet_stand_beside_each_other():
+    """With two columns three rows make two lines, each column as wide as the other, names at their left."""
+    scene = sheet([[SQUARE] * 2, [TALL], [DOT]], ["one", "two", "three"], cell_mm=30, columns=2)
+    one = sheet([[SQUARE] * 2, [TALL], [DOT]], ["one", "two", "three"], cell_mm=30)
+    assert scene.page.height_mm == pytest.approx(one.page.height_mm - 30)
+    assert scene.page.width_mm == pytest.approx(2 * one.page.width_mm - 3)  # one margin less
+    first, second, third = scene.captions
+    assert (first.y_mm, first.x_mm) == (second.y_mm, third.x_mm)
+    assert second.x_mm > scene.page.width_mm / 2
+    assert third.y_mm == pytest.approx(first.y_mm + 30)
+    tall = scene.objects[2].lines[0]
+    assert tall[:, 0].min() > second.x_mm
+
+
 def test_a_long_label_is_shortened():
     """A label takes no more than its cell."""
     (caption,) = sheet([[Sketch(SQUARE.lines, "x" * 10_000)]], cell_mm=30).captions

@@ -228,7 +228,7 @@ def test_offsets_are_correlated(rho):
 
 @pytest.mark.parametrize("tau", [0.5, 1.0])
 def test_components_and_pen_states_follow_their_softmax(tau):
-    """Components are drawn with softmax(logits / tau) (eq. 8), pen states with the milder softmax(logits / tau^(1/3))."""
+    """Components follow softmax(logits / tau) (eq. 8), pen states the milder softmax(logits / tau^(1/3))."""
     logits, pen = np.array([0.2, 1.0, -0.5]), np.array([0.3, -0.4, -99])
     y = np.concatenate([pen, logits, [1, 2, 3], [0] * 3, [-20] * 6, [0] * 3])
     (drawn,) = Scripted([y], mixtures=3).draw(tau, 10_000)
