@@ -266,5 +266,5 @@ def _text_width_mm(text: str, size_mm: float) -> float:
 
 def _fitted(text: str, width_mm: float, size_mm: float) -> str:
     """Shorten a text to about `width_mm`, with an ellipsis where something was cut."""
-    most = max(1, int(width_mm / (size_mm * 0.55)))
+    most = max(1, int(width_mm / (size_mm * 0.55) + 1e-6))  # a width made for n letters has room for n
     return text if len(text) <= most else text[: max(1, most - 1)] + "…"

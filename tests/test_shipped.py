@@ -8,7 +8,7 @@ import pytest
 from sketch_edge import load
 from sketch_edge.runtime.bundle import open_bundle
 
-PROMISED = [
+PROMISED = (
     "apple",
     "bicycle",
     "cake",
@@ -25,7 +25,7 @@ PROMISED = [
     "square",
     "star",
     "triangle",
-]
+)
 CARD = (Path(__file__).parent.parent / "models" / "README.md").read_text()
 
 

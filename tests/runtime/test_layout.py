@@ -274,6 +274,13 @@ def test_rows_of_a_sheet_stand_beside_each_other():
     assert tall[:, 0].min() > second.x_mm
 
 
+@pytest.mark.parametrize("cell_mm", [16.0, 22.0, 30.0])
+@pytest.mark.parametrize("label", ["sun", "star", "palm tree", "snowman"])
+def test_the_longest_label_fits_the_room_made_for_it(label, cell_mm):
+    """Labels decide how wide their column is, so none is cut by a rounding error."""
+    assert [caption.text for caption in sheet([[SQUARE]], [label], cell_mm=cell_mm).captions] == [label]
+
+
 def test_a_long_label_is_shortened():
     """A label takes no more than its cell."""
     (caption,) = sheet([[Sketch(SQUARE.lines, "x" * 10_000)]], cell_mm=30).captions
