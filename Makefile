@@ -20,16 +20,21 @@ star.svg: $(VENV)/.installed
 
 # The run-time alone: numpy, onnxruntime, click, svgwrite, pillow.
 $(VENV)/.installed: pyproject.toml $(wildcard runtime/*.py runtime/writers/*.py cli/*.py models/*.zip sketch_edge/*.py)
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check .
+	@echo "installing into $(VENV): numpy, onnxruntime and three small packages; some minutes on a small computer"
+	@$(PYTHON) -m venv $(VENV)
+	@rm -rf build
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check .
+	@rm -rf build
 	@touch $@
 
-# torch first and by version, so that no larger build of it is chosen on the way.
+# torch first and by exactly one version, so that what comes after takes the build that is already there; on Linux this
+# may be a large CUDA build: `make test TORCH="torch==2.13.0+cpu"` with pip's index of CPU builds is the small way.
 $(DEV)/.installed: pyproject.toml
-	$(PYTHON) -m venv $(DEV)
-	$(DEV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(DEV)/bin/python -m pip install --quiet $(TORCH)
-	$(DEV)/bin/python -m pip install --quiet --editable ".[train,export]" --group test --group lint
+	@echo "installing into $(DEV): $(TORCH) and everything else that the tests need"
+	@$(PYTHON) -m venv $(DEV)
+	@$(DEV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(DEV)/bin/python -m pip install --quiet $(TORCH)
+	@$(DEV)/bin/python -m pip install --quiet --editable ".[train,export]" --group test --group lint
 	@touch $@
 
 test: $(DEV)/.installed
@@ -46,4 +51,4 @@ bench: $(DEV)/.installed
 	$(DEV)/bin/python benchmarks/drawing.py
 
 clean:
-	rm -rf $(VENV) $(DEV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(DEV) build dist *.egg-info star.svg .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -52,7 +52,6 @@ _EXTRAS = {
     "onnx": "export",
     "onnxscript": "export",
     "onnx_ir": "export",
-    "serial": "plot",
 }
 """The extra that brings a package; the base dependencies are not here."""
 

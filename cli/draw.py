@@ -114,15 +114,15 @@ def main(
     """Draw a class, such as a star, with a trained model.
 
     Several sketches (more classes, or --count) go on one page. With {i} or {class} in the name of --out each gets a
-    file of its own: {i} becomes its number, {class} its class. The seed that was used is printed with the command that
-    draws the same again.
+    file of its own: {i} becomes its number (from 0), {class} its class. The seed that was used is printed with the
+    command that draws the same again.
 
     \b
     Examples:
         sketch-draw --class star --out star.svg
         sketch-draw --class cat --count 12 --seed 7 --page a4 --out cats.png
         sketch-draw -c sun -c tree -c house --layout row --page a5-landscape -o row.svg
-        sketch-draw --class fish --count 100 --out 'fish/{i}.svg'
+        sketch-draw --class fish --count 100 --out 'fish-{i}.svg'
         sketch-draw --class cat --format json --out - | head -c 300
         sketch-draw --list
     """  # noqa: D301 - click wants the control character itself
@@ -140,6 +140,8 @@ def main(
     labels = _labels(names, count, layout, index)
     look = {"background": background, "width_px": width_px}
     output = _check_output(out, format, layout, page, margin, landscape, look)
+    if model is not None and out != STANDARD_OUTPUT and Path(out).exists() and Path(out).samefile(model):
+        raise InputError(f"{out}: is the bundle itself; choose another --out")
     artist = load(model, provider=provider, threads=threads)
     drawn = artist.draw_each(labels, seed=seed, temperature=temperature, max_points=max_points, first_index=index)
     last = index + len(labels) - 1
@@ -196,6 +198,8 @@ def _check_output(
     if "background" in options and (chosen, options["background"]) != ("png", "transparent"):
         options["background"] = parse_color(options["background"])
     output = Output(out, chosen, paper, layout, options)
+    if layout is not None and output.one_file_each:
+        raise InputError("--layout: each sketch gets a file of its own; leave it out, or {i} and {class} of --out")
     if out != STANDARD_OUTPUT and not output.one_file_each:
         check_writable(Path(out))
     return output

@@ -279,9 +279,11 @@ def _read_file(path: Path) -> bytes:
             raise BundleError(f"{path}: is no plain file (expected a {SUFFIX} file)")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
+    except BundleError:
+        raise
     except FileNotFoundError as error:
         raise BundleError(f"{path}: no such file; check the name, or make one with sketch-export") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a name with a null byte
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise BundleError(f"{path}: cannot be read ({reason})") from error
     if len(content) > MAX_BYTES:
@@ -296,14 +298,15 @@ def _refuse_foreign(path: Path, content: bytes) -> None:
         raise BundleError(f"{path}: is empty; copy or download it again")
     if start.startswith(b"version https://git-lfs"):
         raise BundleError(f"{path}: is a Git LFS pointer, not the file itself; run git lfs pull")
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise BundleError(f"{path}: is a web page, not a bundle; download the file itself (its raw form)")
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<svg")):
+        raise BundleError(f"{path}: is a web page or a picture, not a bundle; download the file itself (its raw form)")
     is_zip = content.startswith(b"PK")
-    if (is_zip and b"data.pkl" in content[:4096]) or content.startswith(b"\x80\x02") or path.suffix in (".pt", ".pth"):
+    if (is_zip and b"data.pkl" in content[:4096]) or content.startswith(b"\x80\x02"):
         raise BundleError(f"{path}: is a checkpoint, not a bundle; make one of it with sketch-export {path}")
     if is_zip and b".npy" in content[:512]:
         raise BundleError(f"{path}: is a data set, not a bundle; train a model on it, then run sketch-export")
     if not is_zip:
         raise BundleError(
-            f"{path}: is no bundle (starts with {content[:8]!r}, expected b'PK\\x03\\x04'); {EXPORT_AGAIN}"
+            f"{path}: is no bundle (starts with {content[:8]!r}, expected b'PK\\x03\\x04'); "
+            "give a file that sketch-export wrote"
         )

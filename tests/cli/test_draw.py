@@ -278,7 +278,18 @@ REFUSED = [
     ([*STAR, "-o", "a.svg", "--threads", "65"], "--threads: 65 is not in the range"),
     ([*STAR, "-o", "a.svg", "--colour", "red"], "--colour: no such option"),
     ([*STAR, "-o", "a.svg", "more"], "sketch-draw: got unexpected extra argument"),
+    ([*STAR, "-o", "{i}.svg", "--layout", "row"], "--layout: each sketch gets a file of its own"),
 ]
+
+
+def test_a_drawing_does_not_replace_the_bundle_it_comes_from(folder):
+    """The model that took a night to train is not lost to a slip of the hand."""
+    own = folder / "mine.svg"
+    own.write_bytes(TINY.read_bytes())
+    result = CliRunner().invoke(main, ["--class", "star", "--model", str(own), "-o", "mine.svg"])
+    assert result.exit_code == 2
+    assert result.stderr == "error: mine.svg: is the bundle itself; choose another --out\n"
+    assert own.read_bytes() == TINY.read_bytes()
 
 
 @pytest.mark.parametrize(("args", "message"), REFUSED)

@@ -275,9 +275,12 @@ def test_other_files_are_named(path, content, message):
     assert message in refused(path, content)
 
 
-def test_a_checkpoint_is_known_by_its_name(tmp_path):
-    """model.pt needs sketch-export, whatever is in it."""
-    assert "is a checkpoint" in refused(tmp_path / "model.pt", b"anything")
+def test_content_decides_not_the_name(tmp_path):
+    """A bundle renamed to model.pt is still a bundle; anything else of that name is not called a checkpoint."""
+    renamed = tmp_path / "model.pt"
+    renamed.write_bytes(TINY.read_bytes())
+    assert read_bundle(renamed).manifest.name == "tiny"
+    assert "is no bundle" in refused(tmp_path / "model.pt", b"anything")
 
 
 def test_what_is_no_file_is_refused(tmp_path):
