@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sketch_edge.runtime.errors import InputError
+from sketch_edge.runtime.manifest import short
 
 
 @dataclass(frozen=True)
@@ -90,16 +92,19 @@ class TrainConfig:
     """Free bits: a KL (mean over Nz) below this costs nothing more."""
 
     balance: float = 0.25
-    """A class is chosen with probability count**balance: 0 is all classes alike, 1 is as the data has them."""
+    """A class is chosen with probability ~ count**balance: 0 is all classes alike, 1 is as the data has them."""
 
     synthetic_share: float = 1.0
-    """Weight of a drawing made by a model against a drawn one, when a class has both."""
+    """Weight of a drawing made by a model against a drawn one, in classes that have both."""
 
     scale_jitter: float = 0.15
     """x and y are scaled by independent factors in 1 +- this."""
 
     point_drop: float = 0.10
     """Chance that a point inside a line is left out."""
+
+    pen_rows: str = "sketch"
+    """Rows whose pen state is learnt: sketch (up to its end row) or all (Nmax rows, as Ha & Eck; slower)."""
 
     few_shot: float = 1.0
     """Strength of the further augmentation of small classes: mirror, rotation, shear, bend, loose lines; 0 is none."""
@@ -136,17 +141,19 @@ class Config:
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     preset: str = "vae-gmm"
+    """The name of what it started from, a key of PRESETS."""
 
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "optimizer": ("adam", "adamw", "rmsprop"),
         "schedule": ("cosine", "exponential", "plateau", "constant"),
         "clip": ("value", "norm", "none"),
+        "pen_rows": ("sketch", "all"),
         "keep": ("best", "last"),
         "precision": ("auto", "fp32", "bf16"),
     }
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
         "encoder_hidden": (1, 4096),
-        "decoder_hidden": (1, 4096),
+        "decoder_hidden": (1, 2048),
         "latent": (1, 1024),
         "class_embedding": (1, 1024),
         "mixtures": (1, 100),
@@ -183,30 +190,30 @@ class Config:
         return {"preset": self.preset, **dataclasses.asdict(self.model), **dataclasses.asdict(self.train)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Config:
-        """Read what `to_dict` wrote; every name and value is checked.
+    def from_dict(cls, values: Mapping[str, Any], where: str = "--set ") -> Config:
+        """Read what `to_dict` wrote; every name and value is checked. Settings that are not there keep their defaults.
 
         Raises:
-            InputError: an unknown name or a value out of its range.
+            InputError: an unknown name or a value out of its range; the message starts with `where`.
         """
-        preset = values.get("preset", "vae-gmm")
-        if preset not in PRESETS:
-            raise InputError(f"preset: {preset!r} is unknown; choose one of {', '.join(PRESETS)}")
-        return PRESETS[preset].replace({name: value for name, value in values.items() if name != "preset"})
+        preset = values.get("preset", DEFAULT_PRESET)
+        if not isinstance(preset, str) or preset not in PRESETS:
+            raise InputError(f"{where}preset={short(preset)}: is unknown; choose one of {', '.join(PRESETS)}")
+        return PRESETS[preset].replace({name: value for name, value in values.items() if name != "preset"}, where)
 
-    def replace(self, values: Mapping[str, Any]) -> Config:
+    def replace(self, values: Mapping[str, Any], where: str = "--set ") -> Config:
         """Give a copy with some settings changed; values may be text, as from a command line.
 
         Raises:
-            InputError: an unknown name or a value out of its range.
+            InputError: an unknown name or a value out of its range; the message starts with `where`.
         """
         parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}}
         homes = {f.name: part for part in parts for f in dataclasses.fields(getattr(self, part))}
         for name, value in values.items():
             if name not in homes:
-                raise InputError(f"--set {name}: no such setting; the settings are {', '.join(sorted(homes))}")
+                raise InputError(f"{where}{name}: no such setting; {_nearest(name, homes)}")
             default = getattr(getattr(self, homes[name]), name)
-            parts[homes[name]][name] = _checked(name, value, type(default))
+            parts[homes[name]][name] = _checked(f"{where}{name}={_shown(value)}", name, value, type(default))
         return dataclasses.replace(
             self,
             model=dataclasses.replace(self.model, **parts["model"]),
@@ -214,26 +221,38 @@ class Config:
         )
 
 
-def _checked(name: str, value: Any, kind: type) -> Any:
+def _checked(where: str, name: str, value: Any, kind: type) -> Any:
     """Turn one value into the kind of its default and refuse what is out of range."""
     try:
-        number = kind(value)
-        if isinstance(value, bool) or (kind is int and float(value) != number):
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            raise TypeError(value)
+        if kind is int and isinstance(value, float) and not value.is_integer():
             raise ValueError(value)
+        number = kind(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(
-            f"--set {name}={value}: expected {'a whole number' if kind is int else kind.__name__}"
-        ) from error
+        expected = {int: "a whole number", float: "a number", str: "a word"}[kind]
+        raise InputError(f"{where}: expected {expected}") from error
     if name in Config.CHOICES and number not in Config.CHOICES[name]:
-        raise InputError(f"--set {name}={value}: choose one of {', '.join(Config.CHOICES[name])}")
+        raise InputError(f"{where}: choose one of {', '.join(Config.CHOICES[name])}")
     if name in Config.RANGES:
         low, high = Config.RANGES[name]
         if not low <= number <= high:
-            raise InputError(f"--set {name}={value}: expected a value from {low:g} to {high:g}")
+            raise InputError(f"{where}: expected a value from {low:g} to {high:g}")
     return number
 
 
-PRESETS: Mapping[str, Config] = {"vae-gmm": Config()}
+def _shown(value: Any) -> str:
+    """A value as the user typed it, cut where it is long."""
+    return value if isinstance(value, str) and len(value) <= 60 else short(value)
+
+
+def _nearest(name: str, homes: Mapping[str, str]) -> str:
+    near = difflib.get_close_matches(name[:60], list(homes), n=3)
+    return f"the nearest: {', '.join(near)}" if near else f"the settings are {', '.join(sorted(homes))}"
+
+
+DEFAULT_PRESET = "vae-gmm"
+PRESETS: Mapping[str, Config] = {DEFAULT_PRESET: Config()}
 """The named starting points of `sketch-train --preset`."""
 
 
