@@ -7,7 +7,7 @@ with the very batches it would have seen, and several processes can each take th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ _CHOICE, _AUGMENT = 1, 2  # streams of random numbers, one for each purpose
 
 @dataclass(frozen=True)
 class Batch:
-    """B sketches as the model wants them, the longest with T - 1 points."""
+    """B sketches as the model wants them, the longest with T - 1 points (with `every_row` T - 1 is Nmax)."""
 
     rows: Tensor
     """Stroke-5 in model units, start token first: float32 (T + 1, B, 5)."""
@@ -37,10 +37,14 @@ class Batch:
     class_ids: Tensor
     """int64 (B,)."""
 
+    every_row: bool = False
+    """Whether the end rows that pad a sketch count too."""
+
     @property
     def counted(self) -> Tensor:
-        """Which outputs count: the rows of the sketch and its end row, bool (T, B)."""
-        return torch.arange(len(self.rows) - 1, device=self.rows.device).unsqueeze(1) <= self.lengths
+        """Which outputs count: the rows of the sketch and its end row, or with `every_row` all, bool (T, B)."""
+        last = self.lengths + len(self.rows) if self.every_row else self.lengths
+        return torch.arange(len(self.rows) - 1, device=self.rows.device).unsqueeze(1) <= last
 
     @property
     def points(self) -> int:
@@ -49,7 +53,9 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Give the batch on a device."""
-        return Batch(self.rows.to(device), self.lengths.to(device), self.class_ids.to(device))
+        return replace(
+            self, rows=self.rows.to(device), lengths=self.lengths.to(device), class_ids=self.class_ids.to(device)
+        )
 
 
 class TrainBatches:
@@ -70,10 +76,16 @@ class TrainBatches:
         self._drawings = chosen[order]
         counts = np.bincount(class_ids, minlength=len(data.class_names))
         self._strength = strength_of_class(counts)
-        weight = np.where(data.synthetic[self._drawings], config.synthetic_share, 1.0)
-        self._weights = self._balanced(class_ids[order], weight)
+        self._nmax = int(data.lengths.max()) if config.pen_rows == "all" else None
+        self._weights = self._balanced(class_ids[order], self._weight_drawings(class_ids[order]))
         self._pool_number = -1
         self._pool: list[npt.NDArray[np.int64]] = []
+
+    def _weight_drawings(self, class_ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        """Weight of each drawing in its class: `synthetic_share` for one that a model made, where both kinds are."""
+        synthetic = self._data.synthetic[self._drawings]
+        drawn = np.bincount(class_ids, weights=~synthetic, minlength=len(self._data.class_names))
+        return np.where(synthetic & (drawn[class_ids] > 0), self._config.synthetic_share, 1.0)
 
     def _balanced(self, class_ids: npt.NDArray[np.int32], weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Cumulative chance of each drawing: a class by (its weight)**balance, a drawing by its weight in the class."""
@@ -92,7 +104,8 @@ class TrainBatches:
         chosen = self._pool[place]
         padded = pad(self._data, chosen)
         strength = self._strength[self._data.class_ids[chosen]]
-        return to_batch(augment(padded, strength, self._config, rng), self._data.class_ids[chosen], self._scale)
+        changed = augment(padded, strength, self._config, rng)
+        return to_batch(changed, self._data.class_ids[chosen], self._scale, self._nmax)
 
     def _choose(self, pool_number: int) -> list[npt.NDArray[np.int64]]:
         """Choose the drawings of POOL batches, and cut them into batches of like length."""
@@ -127,24 +140,32 @@ def pad(data: DataSet, chosen: npt.NDArray[np.int64]) -> Padded:
     return Padded(points, lift, lengths + 1)
 
 
-def to_batch(padded: Padded, class_ids: npt.NDArray[np.int32], scale: float) -> Batch:
-    """Turn absolute points into the stroke-5 tensor of a batch."""
+def to_batch(padded: Padded, class_ids: npt.NDArray[np.int32], scale: float, every_row_of: int | None = None) -> Batch:
+    """Turn absolute points into the stroke-5 tensor of a batch.
+
+    Args:
+        padded: B drawings.
+        class_ids: theirs, (B,).
+        scale: Quick, Draw! units per model unit.
+        every_row_of: Nmax, where sketches are padded to it and all rows count; else to the longest.
+    """
     lengths = padded.lengths - 1
-    count = int(lengths.max())
-    offsets = np.diff(padded.points[:, : count + 1], axis=1) / scale
-    inside = np.arange(count) < lengths[:, None]
-    rows = np.zeros((len(lengths), count + 2, 5), np.float32)
+    longest = int(lengths.max())
+    offsets = np.diff(padded.points[:, : longest + 1], axis=1) / scale
+    inside = np.arange(longest) < lengths[:, None]
+    lift = padded.lift[:, 1 : longest + 1]
+    rows = np.zeros((len(lengths), (every_row_of or longest) + 2, 5), np.float32)
     rows[:, 0, 2] = 1.0  # the start token
-    rows[:, 1:-1, :2] = np.where(inside[..., None], offsets, 0.0)
-    lift = padded.lift[:, 1 : count + 1]
-    rows[:, 1:-1, 2] = inside & ~lift
-    rows[:, 1:-1, 3] = inside & lift
-    rows[:, 1:-1, 4] = ~inside
-    rows[:, -1, 4] = 1.0
+    rows[:, 1:, 4] = 1.0
+    rows[:, 1 : longest + 1, :2] = np.where(inside[..., None], offsets, 0.0)
+    rows[:, 1 : longest + 1, 2] = inside & ~lift
+    rows[:, 1 : longest + 1, 3] = inside & lift
+    rows[:, 1 : longest + 1, 4] = ~inside
     return Batch(
         torch.from_numpy(np.ascontiguousarray(rows.transpose(1, 0, 2))),
         torch.from_numpy(lengths.astype(np.int64)),
         torch.from_numpy(class_ids.astype(np.int64)),
+        every_row_of is not None,
     )
 
 

@@ -104,12 +104,60 @@ class SketchVAE(nn.Module):
         return mu, log_variance
 
     def decode(self, rows: Tensor, z: Tensor, label: Tensor, counted: Tensor) -> Tensor:
-        """Give the raw outputs of the rows in `counted`, (N, 6M + 3), in row-major order, float32."""
-        condition = torch.cat([z.to(label.dtype), label], dim=1)  # (B, Z + E)
-        h, c = (part.contiguous() for part in torch.tanh(self.decoder_start(condition)).unsqueeze(0).chunk(2, dim=2))
-        steps = torch.cat([rows, condition.unsqueeze(0).expand(len(rows), -1, -1).to(rows.dtype)], dim=2)
-        hidden, _ = self.decoder(steps, (h, c))  # (T, B, H)
+        """Give the raw outputs of the rows in `counted`, (N, 6M + 3), in row-major order, float32.
+
+        Args:
+            rows: stroke-5 from the start token on, (T, B, 5).
+            z: (B, Z).
+            label: class embeddings, (B, E).
+            counted: bool (T, B).
+        """
+        hidden, _ = self.unroll(rows, z, label, self.start(z, label))
         return _at_least_float32(self.head(self.dropout(hidden[counted])))
+
+    def start(self, z: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the decoder's first state h and c, each (1, B, H): tanh(W [z, label] + b)."""
+        state = torch.tanh(self.decoder_start(_condition(z, label))).unsqueeze(0)
+        h, c = (part.contiguous() for part in state.chunk(2, dim=2))
+        return h, c
+
+    def unroll(
+        self, rows: Tensor, z: Tensor, label: Tensor, state: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Take the decoder over rows from a state: hidden vectors (T, B, H) and the state after the last row."""
+        condition = _condition(z, label).unsqueeze(0).expand(len(rows), -1, -1)
+        hidden, state = self.decoder(torch.cat([rows, condition.to(rows.dtype)], dim=2), state)
+        return hidden, state
+
+
+def _condition(z: Tensor, label: Tensor) -> Tensor:
+    """What stays the same while a sketch is decoded, (B, Z + E)."""
+    return torch.cat([z.to(label.dtype), label], dim=1)
+
+
+def weight_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every weight of a `SketchVAE`, told without making one: lying sizes must not take memory."""
+    E, Z, H, He = config.class_embedding, config.latent, config.decoder_hidden, config.encoder_hidden
+
+    def linear(name: str, incoming: int, outgoing: int) -> dict[str, tuple[int, ...]]:
+        return {f"{name}.weight": (outgoing, incoming), f"{name}.bias": (outgoing,)}
+
+    def lstm(name: str, incoming: int, units: int) -> dict[str, tuple[int, ...]]:
+        gates = 4 * units
+        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (gates, incoming), "weight_hh": (gates, units)}
+        shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
+        return {f"{name}.{part}_l0": shape for part, shape in shapes.items()}
+
+    return {
+        "embedding.weight": (classes, E),
+        **linear("encoder_start", E, 4 * He),
+        **lstm("encoder_forward", STROKE, He),
+        **lstm("encoder_backward", STROKE, He),
+        **linear("posterior", 2 * He, 2 * Z),
+        **linear("decoder_start", Z + E, 2 * H),
+        **lstm("decoder", STROKE + Z + E, H),
+        **linear("head", H, 6 * config.mixtures + PENS),
+    }
 
 
 def weight_of(lstm: nn.LSTM, name: str) -> Tensor:

@@ -56,6 +56,40 @@ def test_balance_decides_how_often_a_small_class_is_seen(shapes, balance, low, h
     assert low < share < high
 
 
+@pytest.mark.parametrize(("share", "low", "high"), [(0.0, 0.0, 0.0), (1.0, 0.4, 0.6), (3.0, 0.65, 0.85)])
+def test_synthetic_share_weighs_drawings_inside_a_class(shapes, share, low, high):
+    """In a class that is half synthetic: none of them, half, three of four; how often the class comes is as before."""
+    data = dataclasses.replace(shapes, synthetic=(shapes.split_ids == TRAIN) & (np.arange(len(shapes)) % 2 == 0))
+    batches = TrainBatches(data, dataclasses.replace(PLAIN, synthetic_share=share, balance=0.0))
+    chosen = np.concatenate([*batches._choose(0), *batches._choose(1), *batches._choose(2)])
+    assert low <= data.synthetic[chosen].mean() <= high
+    assert np.allclose(np.bincount(data.class_ids[chosen], minlength=3) / len(chosen), 1 / 3, atol=0.06)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_a_class_that_models_drew_alone_is_seen_all_the_same(shapes, share):
+    """synthetic_share weighs against drawings by people; where there are none it changes nothing."""
+    data = dataclasses.replace(shapes, synthetic=(shapes.class_ids == 1) & (shapes.split_ids == TRAIN))
+    plain, weighed = (TrainBatches(data, dataclasses.replace(PLAIN, synthetic_share=each)) for each in (1.0, share))
+    assert all(np.array_equal(a, b) for a, b in zip(plain._choose(0), weighed._choose(0), strict=True))
+
+
+def test_with_pen_rows_all_every_row_up_to_nmax_counts(shapes):
+    """The batch is padded to the longest drawing of all with end rows, and they count."""
+    nmax = int(shapes.lengths.max())
+    batches = TrainBatches(shapes, PLAIN)
+    number = min(range(POOL), key=lambda each: len(batches[each].rows))
+    plain = batches[number]
+    assert len(plain.rows) < nmax + 2
+    padded = TrainBatches(shapes, dataclasses.replace(PLAIN, pen_rows="all"))[number]
+    assert padded.rows.shape == (nmax + 2, PLAIN.batch, 5)
+    assert padded.counted.shape == (nmax + 1, PLAIN.batch)
+    assert bool(padded.counted.all())
+    assert torch.equal(padded.rows[: len(plain.rows)], plain.rows)
+    assert torch.equal(padded.rows[len(plain.rows) :, :, 4], torch.ones(nmax + 2 - len(plain.rows), PLAIN.batch))
+    assert torch.equal(plain.counted.sum(dim=0), plain.lengths + 1)
+
+
 def test_training_batches_leave_valid_and_test_out(shapes):
     """Only drawings of the train split are seen."""
     batches = TrainBatches(shapes, PLAIN)
