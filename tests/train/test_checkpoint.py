@@ -1,16 +1,23 @@
 """model.pt: what goes in comes out, and what is damaged or foreign is refused before it is parsed."""
 
 import dataclasses
+import hashlib
+import io
+import json
+import os
+import struct
+import zipfile
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from sketch_edge.runtime.errors import CheckpointError  # noqa: E402
+from sketch_edge.runtime.errors import CheckpointError, UnfinishedError  # noqa: E402
+from sketch_edge.train import checkpoint as module  # noqa: E402
 from sketch_edge.train.checkpoint import About, Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from sketch_edge.train.config import Config, ModelConfig  # noqa: E402
-from sketch_edge.train.model import SketchVAE  # noqa: E402
+from sketch_edge.train.model import SketchVAE, weight_shapes  # noqa: E402
 
 SMALL = ModelConfig(encoder_hidden=6, decoder_hidden=10, latent=4, class_embedding=3, mixtures=2)
 
@@ -67,7 +74,9 @@ def test_every_flipped_bit_is_refused(file):
         content[place] ^= 4
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"version https://git-lfs.github.com/spec/v1\n", b"PK\x03\x04" * 9])
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>", b"version https://git-lfs.github.com/spec/v1\n", b"PK\x03\x04" * 9]
+)
 def test_foreign_files_are_refused_by_name(file, content):
     """The message names the file and what to do."""
     file.write_bytes(content)
@@ -101,5 +110,177 @@ def test_weights_that_do_not_fit_are_refused(checkpoint, damage):
         weights[name] = weights[name][:, :-1]
     else:
         weights[name] = weights[name] * float("nan")
-    with pytest.raises(CheckpointError, match="weights: "):
+    with pytest.raises(CheckpointError, match=r"^weights\.(head\.weight|more): "):
         dataclasses.replace(checkpoint, weights=weights).model()
+
+
+def _with_hash(archive):
+    """The archive as a file whose hash is right."""
+    comment = b"sketch-edge checkpoint 1 sha256:" + hashlib.sha256(archive).hexdigest().encode()
+    return archive[:-2] + struct.pack("<H", len(comment)) + comment
+
+
+def _forge(path, change):
+    """Rewrite a checkpoint with something else in it, and a hash that is right."""
+    raw = torch.load(path, weights_only=True)
+    change(raw)
+    buffer = io.BytesIO()
+    torch.save(raw, buffer)
+    path.write_bytes(_with_hash(buffer.getvalue()))
+
+
+def _set_json(part, **changes):
+    def change(raw):
+        raw[part] = json.dumps({**json.loads(raw[part]), **changes})
+
+    return change
+
+
+def _set(part, value):
+    return lambda raw: raw.__setitem__(part, value)
+
+
+def _set_weight(name, make):
+    return lambda raw: raw["weights"].__setitem__(name, make(raw["weights"][name]))
+
+
+def test_a_forged_file_without_a_lie_loads(file):
+    """The forging below is refused for what it forges, not for how."""
+    before = load_checkpoint(file)
+    _forge(file, lambda raw: None)
+    assert load_checkpoint(file).about == before.about
+
+
+def test_files_of_before_a_setting_came_load(file, checkpoint):
+    """Settings that are not there have their defaults."""
+    config = {name: value for name, value in checkpoint.config.to_dict().items() if name != "pen_rows"}
+    _forge(file, _set("config", json.dumps(config)))
+    assert load_checkpoint(file).config == checkpoint.config
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (_set("format", 2), r":format: is 2 \(expected 1\); update"),
+        (_set("format", torch.ones(3)), ":format: "),
+        (_set("config", "{"), ":config: is no proper JSON"),
+        (_set("config", {"latent": 4}), ":config: is no JSON object"),
+        (_set_json("config", latent="many"), r":config\.latent=many: expected a whole number; train again"),
+        (_set_json("config", latent=5), r":weights\.posterior\.weight: has shape"),
+        (_set_json("config", decoder_hidden=2048, encoder_hidden=4096), r":weights\.\S+: has shape"),
+        (_set_json("config", depth=2), r":config\.depth: no such setting"),
+        (_set_json("config", preset="huge"), r":config\.preset='huge': is unknown"),
+        (_set("about", None), ":about: is no JSON object"),
+        (_set_json("about", classes=["cat", "cat"]), r":about\.classes: a name stands twice"),
+        (_set_json("about", classes=["cat"], counts={}), r":weights\.embedding\.weight: has shape"),
+        (_set_json("about", scale=-1), r":about\.scale: is -1"),
+        (_set("weights", [1, 2]), ":weights: is list"),
+        (_set("weights", {}), r":weights\.\S+: is missing"),
+        (_set_weight("head.bias", lambda weight: weight.tolist()), r":weights\.head\.bias: is no dense tensor"),
+        (_set_weight("head.bias", lambda weight: weight.double()), r":weights\.head\.bias: is no dense tensor"),
+        (_set_weight("head.bias", lambda weight: weight.to_sparse()), r":weights\.head\.bias: is no dense tensor"),
+        (
+            _set_weight("head.bias", lambda weight: weight[:1].expand(15)),
+            r":weights\.head\.bias: is not stored in full",
+        ),
+        (_set_weight("head.bias", lambda weight: weight / 0), r":weights\.head\.bias: holds NaN or infinite"),
+        (_set("resume", None), ":resume: is NoneType"),
+        (lambda raw: raw.pop("weights"), ":weights: is NoneType"),
+    ],
+)
+def test_a_file_that_lies_is_refused_where_it_lies(file, change, what):
+    """A right hash proves nothing about what is inside."""
+    _forge(file, change)
+    with pytest.raises(CheckpointError, match=rf"^{file}{what}") as refused:
+        load_checkpoint(file)
+    assert str(refused.value).isprintable()
+
+
+def test_what_is_no_dictionary_is_refused(file):
+    """A list with a right hash."""
+    buffer = io.BytesIO()
+    torch.save([1, 2], buffer)
+    file.write_bytes(_with_hash(buffer.getvalue()))
+    with pytest.raises(CheckpointError, match=r"cannot be understood \(it holds list\)"):
+        load_checkpoint(file)
+
+
+def test_an_archive_that_would_inflate_is_not_opened(file):
+    """torch.load itself inflates whatever it is given."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for info in old.infolist():
+            new.writestr(info.filename, old.read(info))
+    archive = packed.getvalue()
+    torch.load(io.BytesIO(archive), weights_only=True)
+    file.write_bytes(_with_hash(archive))
+    with pytest.raises(CheckpointError, match="a member is compressed"):
+        load_checkpoint(file)
+
+
+def test_code_in_a_file_is_not_run(file, tmp_path):
+    """A pickle that would call a function is refused, right hash or not."""
+
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "run"),)
+
+    buffer = io.BytesIO()
+    torch.save({"format": 1, "config": Evil()}, buffer)
+    file.write_bytes(_with_hash(buffer.getvalue()))
+    with pytest.raises(CheckpointError, match="cannot be understood"):
+        load_checkpoint(file)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_later_format_asks_for_an_update(file):
+    """The comment tells, before anything is parsed."""
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b"checkpoint 1 sha256", b"checkpoint 2 sha256"))
+    with pytest.raises(CheckpointError, match=r"format 2 \(this version reads 1\); update"):
+        load_checkpoint(file)
+
+
+def test_what_is_no_plain_file_is_refused_without_reading(tmp_path):
+    """A pipe would wait for ever, a device has no end."""
+    os.mkfifo(tmp_path / "pipe.pt")
+    for path, what in ((tmp_path / "pipe.pt", "no plain file"), ("/dev/zero", "no plain file"), (tmp_path, "a folder")):
+        with pytest.raises(CheckpointError, match=f"is {what} "):
+            load_checkpoint(path)
+
+
+def test_a_huge_foreign_file_is_refused_unread(tmp_path, monkeypatch):
+    """By its end, or by its size: it takes neither time nor memory."""
+    path = tmp_path / "model.pt"
+    with path.open("wb") as file:
+        file.truncate(module.MAX_BYTES)
+    with pytest.raises(CheckpointError, match="is no checkpoint"):
+        load_checkpoint(path)
+    with path.open("r+b") as file:
+        file.truncate(module.MAX_BYTES + 1)
+    with pytest.raises(CheckpointError, match=f"at most {module.MAX_BYTES}"):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_too_large_to_load_is_not_saved(checkpoint, file, monkeypatch):
+    """The old file stays."""
+    before = file.read_bytes()
+    monkeypatch.setattr(module, "MAX_BYTES", 5000)
+    with pytest.raises(UnfinishedError, match="at most 5000"):
+        save_checkpoint(file, checkpoint)
+    assert file.read_bytes() == before
+
+
+def test_the_shapes_that_sizes_ask_for_are_those_of_the_network():
+    """Told without building it."""
+    shapes = {name: tuple(weight.shape) for name, weight in SketchVAE(SMALL, 7).state_dict().items()}
+    assert weight_shapes(SMALL, 7) == shapes
+
+
+def test_tensors_that_share_their_numbers_do_not_pass_for_many():
+    """A small file cannot stand for a large model."""
+    one = torch.ones(100)
+    shapes = {f"w{number}": (100,) for number in range(50)}
+    module.check_tensors(dict.fromkeys(shapes, one), shapes, "weights", 20_000)
+    with pytest.raises(CheckpointError, match=r"^weights: are larger than the file"):
+        module.check_tensors(dict.fromkeys(shapes, one), shapes, "weights", 19_999)
