@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import torch
@@ -20,13 +19,20 @@ class Workers:
 
     @classmethod
     def join(cls, device: torch.device) -> Workers:
-        """Join the other processes when `torchrun` started this one."""
-        count = int(os.environ.get("WORLD_SIZE", "1"))
-        if count == 1:
+        """Join the other processes when `torchrun` started this one.
+
+        WORLD_SIZE alone says nothing: batch systems set it for processes that know nothing of each other.
+        """
+        if not distributed.is_available() or not distributed.is_torchelastic_launched():
             return cls()
         if not distributed.is_initialized():
             distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        return cls(distributed.get_rank(), count)
+        return cls(distributed.get_rank(), distributed.get_world_size())
+
+    def leave(self) -> None:
+        """Part from the other processes; nothing can be exchanged any more."""
+        if self.count > 1 and distributed.is_initialized():
+            distributed.destroy_process_group()
 
     def average_gradients(self, model: SketchVAE) -> None:
         """Replace each gradient by its mean over the processes, in one transfer."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,12 +19,17 @@ from torch import Tensor
 
 from sketch_edge.runtime.errors import CheckpointError, InputError, UnfinishedError
 from sketch_edge.train import distributed
+from sketch_edge.train.about import About, check_exportable
 from sketch_edge.train.batches import Batch, TrainBatches, valid_batches
-from sketch_edge.train.checkpoint import About, Checkpoint, load_weights, save_checkpoint
+from sketch_edge.train.checkpoint import MAX_BYTES, Checkpoint, save_checkpoint
 from sketch_edge.train.config import Config, TrainConfig
 from sketch_edge.train.dataset import TRAIN, VALID, DataSet
 from sketch_edge.train.losses import kl_divergence, kl_weight_at, offset_nll, pen_nll
-from sketch_edge.train.model import Forward, SketchVAE, split_output
+from sketch_edge.train.model import Forward, SketchVAE, split_output, weight_shapes
+from sketch_edge.train.resume import MOMENTS, Machine, State, load_resume, on_cpu
+
+SEEDS = 2**63
+"""torch takes seeds below this."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,12 @@ class Losses:
     """KL of the posterior from N(0, I), mean over Nz and batch, before weight and floor."""
 
     total: float
-    """What was minimised: L_s + L_p + w * max(KL, KL_min)."""
+    """What is minimised: L_s + L_p + w * max(KL, KL_min); w is the annealed weight in training, the full one else."""
+
+    @classmethod
+    def at_full_weight(cls, offset: float, pen: float, kl: float, settings: TrainConfig) -> Losses:
+        """Losses of a split, with the total that validations are compared by."""
+        return cls(offset, pen, kl, offset + pen + settings.kl_weight * max(kl, settings.kl_min))
 
     @property
     def reconstruction(self) -> float:
@@ -61,27 +71,8 @@ class Observer(Protocol):
     def on_sheet(self, step: int, model: SketchVAE) -> None:
         """Time to draw with the weights for export."""
 
-
-@dataclass
-class State:
-    """All that changes during a training."""
-
-    step: int = 0
-    best: float = math.inf
-    """Lowest validation total so far, at full KL weight."""
-
-    best_step: int = 0
-    bad_validations: int = 0
-    """Validations since the last progress, for early stopping."""
-
-    plateau: int = 0
-    """Validations since the last progress or halving, for the plateau schedule."""
-
-    rate_factor: float = 1.0
-    """What the plateau schedule has brought the learning rate down to."""
-
-    history: list[dict[str, float]] = field(default_factory=list)
-    """One entry a validation: step, losses of training and of validation."""
+    def close(self) -> None:
+        """The training is over, for good or ill."""
 
 
 class Trainer:
@@ -93,24 +84,35 @@ class Trainer:
         out: where the checkpoint is kept.
         device: cpu or cuda.
         observers: told of every step.
+        data_name: what to call the data set in an error.
+
+    Raises:
+        InputError: data that cannot be trained on or whose model no bundle could carry, or a model too large to save.
     """
 
     def __init__(
-        self, data: DataSet, config: Config, out: Path, device: torch.device, observers: tuple[Observer, ...] = ()
+        self,
+        data: DataSet,
+        config: Config,
+        out: Path,
+        device: torch.device,
+        observers: tuple[Observer, ...] = (),
+        data_name: str = "data",
     ) -> None:
         self.data, self.config, self.out, self.device = data, config, out, device
         self.observers = observers
         self.settings = config.train
-        _check_splits(data)
-        self.about = describe(data)
+        self.about = describe(data, data_name)
+        _check_size(config, len(data.class_names))
         torch.manual_seed(self.settings.seed)
         self.model = SketchVAE(config.model, len(data.class_names)).to(device)
         self.running = copy.deepcopy(self.model).requires_grad_(False)  # the mean of the weights, for export
         self.best_weights = _copy_weights(self.running)
-        self.optimizer = make_optimizer(self.model, self.settings, device)
+        self.optimizer = make_optimizer(self.model, self.settings)
         self.batches = TrainBatches(data, self.settings)
         self.autocast = wants_bf16(self.settings.precision, device)
         self.state = State()
+        self.saved = False
         self.workers = distributed.Workers.join(device)
 
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
@@ -119,7 +121,8 @@ class Trainer:
         `should_stop` is asked after each step: when it says yes, the state is saved and False is returned.
 
         Raises:
-            UnfinishedError: a loss or gradient was NaN or infinite; the checkpoint holds the last good state.
+            UnfinishedError: a loss, gradient or weight was NaN or infinite, or the checkpoint could not be written;
+                the file holds the state of the last save.
         """
         settings, state = self.settings, self.state
         while state.step < settings.steps and not self._out_of_patience():
@@ -127,13 +130,16 @@ class Trainer:
             state.step += 1
             self._tell("on_step", state.step, losses, points * self.workers.count, rates)
             last = state.step == settings.steps
-            if last or state.step % settings.valid_every == 0:
-                self._validate(losses)
+            found = self._validate(losses) if last or state.step % settings.valid_every == 0 else None
+            last = last or self._out_of_patience()
+            stopped = self.workers.any(should_stop())
+            if last or stopped or state.step % settings.save_every == 0:
+                self.save()
+            # Pictures come after the save: a disk that they fill must not cost the training.
+            if found is not None:
+                self._tell("on_valid", state.step, found, state.best_step == state.step)
             if settings.sheet_every and (last or state.step % settings.sheet_every == 0):
                 self._tell("on_sheet", state.step, self.running.eval())
-            stopped = self.workers.any(should_stop())
-            if last or stopped or state.step % settings.save_every == 0 or self._out_of_patience():
-                self.save()
             if stopped:
                 return False
         return True
@@ -141,20 +147,21 @@ class Trainer:
     def _step(self, batch: Batch) -> tuple[Losses, int, dict[str, float]]:
         """One mini-batch: forward, backward, clip, update, running mean."""
         settings, step = self.settings, self.state.step
-        rate = learning_rate_at(step, settings) * self.state.rate_factor
+        rate = learning_rate_at(step, settings, self.state.rate_factor)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         batch = batch.to(self.device)
         self.model.train()
-        torch.manual_seed(settings.seed * 1_000_003 + step * self.workers.count + self.workers.rank)
+        torch.manual_seed((settings.seed * 1_000_003 + step * self.workers.count + self.workers.rank) % SEEDS)
         weight = kl_weight_at(step, settings.kl_weight, settings.kl_start, settings.kl_rate)
         loss, losses = self._losses(self.model, batch, weight)
-        if not math.isfinite(losses.total):
-            self._stop_for(f"the loss is {losses.total}")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.workers.average_gradients(self.model)
         norm = clip_gradients(self.model, settings)
+        # Looked at after the exchange, which spreads a NaN: all processes stop at the same step.
+        if not math.isfinite(losses.total):
+            self._stop_for(f"the loss is {losses.total}")
         if not math.isfinite(norm):
             self._stop_for(f"the gradient is {norm}")
         self.optimizer.step()
@@ -173,7 +180,7 @@ class Trainer:
         offset, pen = reconstruction(forward, batch, counted, self.about.max_points)
         kl = kl_divergence(forward.mu, forward.log_variance)
         total = offset + pen + kl_weight * torch.clamp(kl, min=self.settings.kl_min)
-        return total, Losses(*(float(part.detach()) for part in (offset, pen, kl, total)))
+        return total, Losses(*torch.stack([offset, pen, kl, total]).tolist())
 
     def _follow_weights(self) -> None:
         """Move the running mean of the weights on; it starts short, so that it forgets the random start."""
@@ -182,10 +189,12 @@ class Trainer:
         with torch.no_grad():
             torch._foreach_lerp_(list(self.running.parameters()), list(self.model.parameters()), 1.0 - decay)
 
-    def _validate(self, train: Losses) -> None:
+    def _validate(self, train: Losses) -> Losses:
         """Measure the validation split with the running mean, and keep it when it is the best yet."""
         state, settings = self.state, self.settings
         found = self.evaluate(VALID)
+        if not math.isfinite(found.total):
+            self._stop_for(f"the validation loss is {found.total}")
         best = found.total < state.best
         state.bad_validations = 0 if best else state.bad_validations + 1
         state.plateau = 0 if best else state.plateau + 1
@@ -200,66 +209,99 @@ class Trainer:
         entry |= {f"train_{name}": value for name, value in asdict(train).items()}
         entry |= {f"valid_{name}": value for name, value in asdict(found).items()}
         state.history.append(entry)
-        self._tell("on_valid", state.step, found, best)
+        return found
 
     def evaluate(self, split: int) -> Losses:
-        """Losses of a split with the running mean of the weights, at full KL weight, z at its posterior mean."""
+        """Losses of a split with the running mean of the weights, at full KL weight, z at its posterior mean.
+
+        Means over all sketches of the split: how it is cut into batches does not matter.
+        """
         self.running.eval()
-        sums, sketches = [0.0, 0.0, 0.0, 0.0], 0
+        sums, sketches = [0.0, 0.0, 0.0], 0
         with torch.no_grad():
             for batch in valid_batches(self.data, split, self.settings.batch):
                 batch = batch.to(self.device)
                 noise = torch.zeros(len(batch.lengths), self.config.model.latent, device=self.device)
                 _, losses = self._losses(self.running, batch, self.settings.kl_weight, noise)
-                sums = [s + v * len(batch.lengths) for s, v in zip(sums, asdict(losses).values(), strict=True)]
+                parts = (losses.offset, losses.pen, losses.kl)
+                sums = [s + part * len(batch.lengths) for s, part in zip(sums, parts, strict=True)]
                 sketches += len(batch.lengths)
-        return Losses(*(total / max(sketches, 1) for total in sums))
+        offset, pen, kl = (total / max(sketches, 1) for total in sums)
+        return Losses.at_full_weight(offset, pen, kl, self.settings)
 
     def save(self) -> None:
-        """Write the checkpoint (the first process alone does)."""
+        """Write the checkpoint (the first process alone does).
+
+        Raises:
+            UnfinishedError: a weight is not finite, and nothing was written; or as `write_atomic`.
+        """
+        for model in (self.model, self.running):
+            if not all(bool(torch.isfinite(weight).all()) for weight in model.parameters()):
+                self._stop_for("a weight is not finite")
         if self.workers.rank == 0:
             save_checkpoint(self.out, self.checkpoint())
+        self.saved = True
 
     def checkpoint(self) -> Checkpoint:
         """Everything to export and to go on from, on the CPU."""
         resume = {
             "model": _copy_weights(self.model),
             "running": _copy_weights(self.running),
-            "optimizer": _on_cpu(self.optimizer.state_dict()),
+            "optimizer": on_cpu(self.optimizer.state_dict()),
             "state": asdict(self.state),
-            "threads": torch.get_num_threads(),
-            "processes": self.workers.count,
+            **asdict(self._machine()),
         }
         return Checkpoint(self.config, self.about, self.best_weights, resume)
 
-    def resume(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint of the same data and settings (more `steps` are fine).
+    def resume(self, checkpoint: Checkpoint) -> list[str]:
+        """Go on from a checkpoint of the same data, sizes and optimiser; other settings may have changed.
+
+        Returns:
+            What is otherwise than when it was written: see `Machine`. If anything is, the weights will not be
+            bit-identical to those of a straight training.
 
         Raises:
-            CheckpointError: it was made from other data, or holds nothing to go on from.
+            InputError: a size or the optimiser was changed.
+            CheckpointError: it was made from other data, or its state is missing or damaged.
         """
-        if not checkpoint.resume:
-            raise CheckpointError(f"{self.out}: holds weights only, nothing to resume; start without --resume")
-        if checkpoint.about.data_sha256 != self.about.data_sha256:
+        if (checkpoint.about.data_sha256, checkpoint.about.classes) != (self.about.data_sha256, self.about.classes):
             raise CheckpointError(f"{self.out}: was trained on other data; give the same data.npz, or another --out")
-        try:
-            load_weights(self.model, checkpoint.resume["model"])
-            load_weights(self.running, checkpoint.resume["running"])
-            self.optimizer.load_state_dict(checkpoint.resume["optimizer"])
-            self.state = State(**checkpoint.resume["state"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise CheckpointError(f"{self.out}: its state does not fit the settings ({error}); train anew") from error
-        self.best_weights = checkpoint.weights
-        self.about = checkpoint.about
+        _check_changes(checkpoint.config, self.config)
+        self.state = load_resume(
+            checkpoint.resume,
+            f"{self.out}:resume",
+            model=self.model,
+            running=self.running,
+            optimizer=self.optimizer,
+            kind=self.settings.optimizer,
+        )
+        self.best_weights, self.saved = checkpoint.weights, True
+        self.about = replace(self.about, step=checkpoint.about.step, losses=checkpoint.about.losses)
+        self._rate_best_anew(checkpoint.config.train)
+        return self._machine().differs_from(checkpoint.resume)
+
+    def _rate_best_anew(self, before: TrainConfig) -> None:
+        """Where the weight or the floor of the KL term was changed, old totals do not compare with new ones."""
+        now = self.settings
+        if self.about.losses and (before.kl_weight, before.kl_min) != (now.kl_weight, now.kl_min):
+            offset, pen, kl = (self.about.losses[name] for name in ("offset", "pen", "kl"))
+            losses = Losses.at_full_weight(offset, pen, kl, now)
+            self.state.best, self.state.best_step = losses.total, self.about.step
+            self.about = replace(self.about, losses=asdict(losses))
+
+    def _machine(self) -> Machine:
+        return Machine(torch.get_num_threads(), self.workers.count, self.device.type, self.autocast)
 
     def _out_of_patience(self) -> bool:
         return 0 < self.settings.patience <= self.state.bad_validations
 
     def _stop_for(self, reason: str) -> None:
-        raise UnfinishedError(
-            f"{self.out}: {reason} at step {self.state.step}; the checkpoint holds the last good state: "
-            "go on from it with --resume and a lower --set learning_rate"
+        advice = (
+            "the checkpoint holds the last good state: go on from it with --resume and a lower --set learning_rate"
+            if self.saved
+            else "nothing was saved yet: start anew with a lower --set learning_rate"
         )
+        raise UnfinishedError(f"{self.out}: {reason} at step {self.state.step}; {advice}")
 
     def _tell(self, event: str, *what: Any) -> None:
         if self.workers.rank == 0:
@@ -268,30 +310,35 @@ class Trainer:
 
 
 def reconstruction(forward: Forward, batch: Batch, counted: Tensor, max_points: int) -> tuple[Tensor, Tensor]:
-    """L_s over the points, L_p over points and end row, each summed and divided by Nmax * sketches (eq. 9)."""
-    mixture = split_output(forward.output)
+    """L_s over the points, L_p over all counted rows, each summed and divided by Nmax * sketches (eq. 9).
+
+    Counted are the points and one end row; in training with `pen_rows` = "all", every row up to Nmax as in the paper.
+    (Magenta's evaluation leaves the end row out of L_p as well: its figure for the same model is a little lower.)
+    """
     target = batch.rows[1:][counted]  # (N, 5)
     state = target[:, 2:].argmax(dim=1)
-    is_point = state != 2  # the end row has no offset
+    is_point = state != 2  # an end row has no offset
     norm = max_points * len(batch.lengths)
-    offset = (offset_nll(mixture, target[:, :2]) * is_point).sum() / norm
-    return offset, pen_nll(mixture.pen, state).sum() / norm
+    offset = offset_nll(split_output(forward.output[is_point]), target[is_point, :2]).sum() / norm
+    return offset, pen_nll(split_output(forward.output).pen, state).sum() / norm
 
 
-def learning_rate_at(step: int, settings: TrainConfig) -> float:
-    """The learning rate of a step, before what a plateau takes off it."""
+def learning_rate_at(step: int, settings: TrainConfig, factor: float = 1.0) -> float:
+    """The learning rate of a step; `factor` is what plateaus have left of it, down to `learning_rate_end`."""
     high, low = settings.learning_rate, settings.learning_rate_end
     warm = min(1.0, (step + 1) / max(settings.warmup, 1))
     if settings.schedule == "cosine":
         rate = low + (high - low) * 0.5 * (1 + math.cos(math.pi * min(step / settings.steps, 1.0)))
     elif settings.schedule == "exponential":
         rate = low + (high - low) * settings.learning_rate_decay**step
+    elif settings.schedule == "plateau":
+        rate = max(high * factor, min(high, low))
     else:
         rate = high
     return rate * warm
 
 
-def make_optimizer(model: SketchVAE, settings: TrainConfig, device: torch.device) -> torch.optim.Optimizer:
+def make_optimizer(model: SketchVAE, settings: TrainConfig) -> torch.optim.Optimizer:
     """Make the optimiser that the settings name."""
     parameters, rate = model.parameters(), settings.learning_rate
     if settings.optimizer == "rmsprop":
@@ -321,37 +368,62 @@ def wants_bf16(precision: str, device: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 
-def describe(data: DataSet) -> About:
-    """What a data set tells about the model that learns from it."""
+def describe(data: DataSet, name: str = "data") -> About:
+    """What a data set tells about the model that learns from it; `name` is what to call it in an error.
+
+    Raises:
+        InputError: a split or a class has no drawings to learn from, or no bundle could carry what it holds.
+    """
+    for split, title in ((TRAIN, "train"), (VALID, "valid")):
+        if len(data.indices(split)) == 0:
+            raise InputError(f"{name}: the {title} split is empty; run sketch-data prepare with another --split")
     train = data.indices(TRAIN)
-    counts = data.counts()
-    return About(
+    counts = {each: int(count) for each, count in zip(data.class_names, data.counts()[:, TRAIN], strict=True)}
+    untaught = [each for each, count in counts.items() if count == 0]
+    if untaught:
+        raise InputError(
+            f"{name}: class {untaught[0]!r} has no drawing in the train split ({len(untaught)} such classes); "
+            "run sketch-data prepare without it, or with another --split"
+        )
+    about = About(
         classes=data.class_names,
         scale=data.scale,
         max_points=int(data.lengths.max()),
         data_sha256=data.sha256,
         drawings=len(train),
         synthetic=int(data.synthetic[train].sum()),
-        counts={name: int(counts[i, TRAIN]) for i, name in enumerate(data.class_names)},
+        counts=counts,
     )
+    try:
+        check_exportable(about)
+    except InputError as error:
+        raise InputError(f"{name}:{error}; run sketch-data prepare again") from error
+    return about
 
 
-def _check_splits(data: DataSet) -> None:
-    for split, name in ((TRAIN, "train"), (VALID, "valid")):
-        if len(data.indices(split)) == 0:
-            raise InputError(f"data: the {name} split is empty; run sketch-data prepare with another --split")
+def _check_size(config: Config, classes: int) -> None:
+    """Refuse a model whose checkpoints would be larger than `load_checkpoint` reads."""
+    weights = sum(math.prod(shape) for shape in weight_shapes(config.model, classes).values())
+    copies = 3 + len(MOMENTS[config.train.optimizer])  # the best, the mean, the newest, and what the optimiser keeps
+    most = (MAX_BYTES - 2**24) // (4 * copies)
+    if weights > most:
+        raise InputError(
+            f"--set decoder_hidden={config.model.decoder_hidden}: the model has {weights} weights (at most {most}); "
+            "make decoder_hidden, encoder_hidden, latent or class_embedding smaller"
+        )
+
+
+def _check_changes(before: Config, now: Config) -> None:
+    """Refuse changes that a training under way cannot take."""
+    old, new = before.to_dict(), now.to_dict()
+    sizes = [each.name for each in fields(before.model) if each.name != "dropout"]
+    for name in (*sizes, "optimizer"):
+        if old[name] != new[name]:
+            raise InputError(
+                f"--set {name}={new[name]}: cannot change in a training under way (it has {old[name]}); "
+                "leave it out, or start anew with another --out"
+            )
 
 
 def _copy_weights(model: SketchVAE) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-
-
-def _on_cpu(value: Any) -> Any:
-    """Copy an optimiser's state to the CPU, so that it loads where there is no GPU."""
-    if isinstance(value, Tensor):
-        return value.detach().cpu().clone()
-    if isinstance(value, dict):
-        return {key: _on_cpu(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_on_cpu(part) for part in value]
-    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import io
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from sketch_edge.train.loop import Losses, State
+from sketch_edge.runtime.files import write_atomic
+from sketch_edge.train.loop import Losses
 from sketch_edge.train.model import SketchVAE
+from sketch_edge.train.resume import State
 from sketch_edge.train.sheet import draw_sheet
 
 if TYPE_CHECKING:
@@ -66,26 +68,30 @@ class LogFolder:
         folder: made when missing.
         config: of the training, for the sheet's size.
         about: of the model, for class names and scale.
-        state: the trainer's, for the history that is plotted.
+        state: the trainer's, for the history that is plotted; events after its step are from a training that was
+            cut off, and TensorBoard is told to forget them.
+
+    Raises:
+        OSError: `folder` cannot be made or written to.
+        ImportError: matplotlib or tensorboard is not installed.
     """
 
     def __init__(self, folder: Path, config: Config, about: About, state: State) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        import matplotlib.figure  # noqa: F401 - missing, it is to be missed now and not at the first validation
+
+        folder.mkdir(exist_ok=True)
         self.folder, self._config, self._about, self._state = folder, config, about, state
-        self._writer = _open_writer(folder)
+        self._writer = _open_writer(folder, state.step + 1)
 
     def on_step(self, step: int, losses: Losses, points: int, rates: dict[str, float]) -> None:
         """Log losses, learning rate, KL weight and gradient norm, now and then."""
         if step % LOG_EVERY == 0:
-            for name, value in (asdict(losses) | {"reconstruction": losses.reconstruction}).items():
-                self._writer.add_scalar(f"train/{name}", value, step)
-            for name, value in rates.items():
-                self._writer.add_scalar(f"rates/{name}", value, step)
+            self._log("train", _named(losses), step)
+            self._log("rates", rates, step)
 
     def on_valid(self, step: int, losses: Losses, best: bool) -> None:
         """Log the validation losses and draw the loss plot anew."""
-        for name, value in (asdict(losses) | {"reconstruction": losses.reconstruction}).items():
-            self._writer.add_scalar(f"valid/{name}", value, step)
+        self._log("valid", _named(losses), step)
         self._writer.flush()
         plot_losses(self._state.history, self.folder / "loss.png")
 
@@ -97,6 +103,14 @@ class LogFolder:
     def close(self) -> None:
         """Write what is buffered."""
         self._writer.close()
+
+    def _log(self, group: str, values: dict[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(f"{group}/{name}", value, step)
+
+
+def _named(losses: Losses) -> dict[str, float]:
+    return asdict(losses) | {"reconstruction": losses.reconstruction}
 
 
 def plot_losses(history: list[dict[str, float]], path: Path) -> None:
@@ -111,17 +125,18 @@ def plot_losses(history: list[dict[str, float]], path: Path) -> None:
     for axes, (title, names) in zip(figure.subplots(1, 2), parts.items(), strict=True):
         for split in ("train", "valid"):
             values = [sum(entry[f"{split}_{name}"] for name in names) for entry in history]
-            if all(math.isfinite(value) for value in values):
-                axes.plot(steps, values, marker=".", label=split)
+            axes.plot(steps, values, marker=".", label=split)
         axes.set(title=title, xlabel="step")
         axes.grid(alpha=0.3)
         axes.legend()
-    figure.savefig(path, dpi=110)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    write_atomic(path, picture.getvalue())
 
 
-def _open_writer(folder: Path) -> SummaryWriter:
+def _open_writer(folder: Path, first_step: int) -> SummaryWriter:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorBoard's own deprecations
         from torch.utils.tensorboard import SummaryWriter
 
-        return SummaryWriter(str(folder))
+        return SummaryWriter(str(folder), purge_step=first_step)
