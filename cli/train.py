@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sketch_edge.cli.command import SketchCommand, Stopped, say
-from sketch_edge.runtime.errors import InputError
+from sketch_edge.runtime.errors import InputError, UnfinishedError
 from sketch_edge.runtime.files import check_writable, sweep_temporaries
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 @click.command("sketch-train", cls=SketchCommand)
-@click.argument("data", metavar="DATA.NPZ", type=click.Path(path_type=Path))
+@click.argument("data", metavar="DATA.NPZ", required=False, type=click.Path(path_type=Path))
 @click.option("--out", default="model.pt", type=click.Path(path_type=Path), help="The checkpoint to write.")
-@click.option("--preset", default="vae-gmm", help="Named settings to start from: vae-gmm.")
+@click.option("--preset", help="Named settings to start from: vae-gmm.  [default: vae-gmm]")
 @click.option("--steps", type=click.IntRange(1, 10**8), help="Mini-batches in all.  [default: the preset's, 20000]")
 @click.option("--resume", is_flag=True, help="Go on from --out, bit for bit.")
 @click.option("--overwrite", is_flag=True, help="Start anew although --out exists.")
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 @click.option("--settings", "show", is_flag=True, help="Print every setting with its value and meaning, and exit.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def main(
-    data: Path,
+    data: Path | None,
     out: Path,
-    preset: str,
+    preset: str | None,
     steps: int | None,
     resume: bool,
     overwrite: bool,
@@ -60,91 +60,126 @@ def main(
         sketch-train data.npz --out model.pt
         sketch-train data.npz --out model.pt --steps 40000 --set batch=100 --set latent=64
         sketch-train data.npz --out model.pt --resume
-        sketch-train data.npz --settings
+        sketch-train --settings
         torchrun --nproc-per-node 4 -m sketch_edge.cli.train data.npz --out model.pt
     """  # noqa: D301 - click wants the control character itself
     changes = _parse_settings(settings)
     changes |= {name: value for name, value in (("steps", steps), ("seed", seed)) if value is not None}
+    config = _settings_of(preset, changes)
     if show:
-        click.echo(_list_settings(_settings_of(preset, changes)))
+        click.echo(_list_settings(config))
         return
-    check_writable(out)
-    trainer, bar = _make_trainer(data, out, preset, changes, resume, overwrite, device, threads, quiet)
-    try:
-        with _signals_as_wish() as wish:
-            finished = trainer.run(lambda: bool(wish))
-    finally:
-        for observer in trainer.observers:
-            observer.close()  # type: ignore[attr-defined]
-    state = trainer.state
-    if not finished:
-        say(f"stopped at step {state.step}; {out} is saved, go on with --resume")
-        raise Stopped(wish[0])
+    if data is None:
+        raise InputError("DATA.NPZ: missing; give the data set to train on, which sketch-data prepare makes")
+    _check_paths(data, out, resume, overwrite)
+    with _memory_told(out):
+        trainer = _make_trainer(data, out, None if resume else config, preset, changes, device, threads)
+        try:
+            _watch(trainer, quiet)
+            with _signals_as_wish() as wish:
+                finished = trainer.run(lambda: bool(wish))
+        finally:
+            for observer in trainer.observers:
+                observer.close()
+            trainer.workers.leave()
     if trainer.workers.rank == 0:
-        say(_summary(trainer, out, bar))
+        say(
+            _summary(trainer)
+            if finished
+            else f"stopped at step {trainer.state.step}; {out} is saved, go on with --resume"
+        )
+    if not finished:
+        raise Stopped(wish[0] if wish else signal.SIGTERM)  # no wish: another process was told to stop
+
+
+def _check_paths(data: Path, out: Path, resume: bool, overwrite: bool) -> None:
+    """Refuse what cannot be written, or must not be, before anything is read."""
+    if resume and overwrite:
+        raise InputError("--resume: goes on from a training, --overwrite starts anew; choose one of them")
+    check_writable(out)
+    with contextlib.suppress(OSError):  # one of the two does not exist, or cannot be a file: said elsewhere
+        if out.samefile(data):
+            raise InputError(f"{out}: is the data set itself; choose another --out")
+    if resume and not out.exists():
+        raise InputError(f"{out}: does not exist, so there is nothing to go on from; start without --resume")
+    if out.exists() and not (resume or overwrite):
+        raise InputError(f"{out}: exists; go on with --resume, start anew with --overwrite, or choose another --out")
+    log = _log_of(out)
+    if log == out:
+        raise InputError(f"{out}: is where the log folder would be; choose another --out, such as {out.stem}.pt")
+    if (log.is_symlink() or log.exists()) and not log.is_dir():
+        raise InputError(f"{log}: is no folder (the log of the training goes there); move it or choose another --out")
+    if log.exists() and not os.access(log, os.W_OK | os.X_OK):
+        raise InputError(f"{log}: may not be written to (the log of the training goes there); choose another --out")
+
+
+def _log_of(out: Path) -> Path:
+    return out.with_suffix(".log")
 
 
 def _make_trainer(
     data: Path,
     out: Path,
-    preset: str,
+    config: Config | None,
+    preset: str | None,
     changes: dict[str, object],
-    resume: bool,
-    overwrite: bool,
     device: str,
     threads: int | None,
-    quiet: bool,
-) -> tuple[Trainer, Path]:
-    """Read the data, build or resume the trainer, and say what it will do."""
+) -> Trainer:
+    """Read the data and make a trainer of these settings, or where there are none the one that `out` goes on with."""
     import torch
 
     from sketch_edge.train.checkpoint import load_checkpoint
     from sketch_edge.train.dataset import load_dataset
     from sketch_edge.train.loop import Trainer
 
-    if out.exists() and not (resume or overwrite):
-        raise InputError(f"{out}: exists; go on with --resume, start anew with --overwrite, or choose another --out")
     if threads is not None:
         torch.set_num_threads(threads)
     chosen = _device(device)
-    checkpoint = load_checkpoint(out) if resume else None
-    config = _settings_of(preset, changes) if checkpoint is None else checkpoint.config.replace(changes)
-    trainer = Trainer(load_dataset(data), config, out, chosen)
-    sweep_temporaries(out.parent, out.name)
-    if checkpoint is not None:
-        trainer.resume(checkpoint)
-        if checkpoint.resume.get("threads") != torch.get_num_threads():
-            say("note: another number of threads than before; the weights will not be bit-identical to a straight run")
-    log = out.with_suffix(".log")
+    if config is not None:
+        trainer = Trainer(load_dataset(data), config, out, chosen, data_name=str(data))
+        found = []
+    else:
+        checkpoint = load_checkpoint(out)
+        if preset not in (None, checkpoint.config.preset):
+            raise InputError(f"--preset {preset}: {out} was begun with {checkpoint.config.preset}; leave it out")
+        trainer = Trainer(load_dataset(data), checkpoint.config.replace(changes), out, chosen, data_name=str(data))
+        found = trainer.resume(checkpoint)
     if trainer.workers.rank == 0:
-        _watch(trainer, log, quiet)
-    return trainer, log
+        sweep_temporaries(out.parent, out.name)
+        if found:
+            say(f"note: other {', '.join(found)} than before; the weights will differ in bits from a straight run's")
+        if trainer.state.step >= trainer.settings.steps:
+            say(f"note: all {trainer.settings.steps} steps are done already; give more --steps to go on")
+    return trainer
 
 
-def _watch(trainer: Trainer, log: Path, quiet: bool) -> None:
+def _watch(trainer: Trainer, quiet: bool) -> None:
+    """Say what will be done, and let the first process show and log it."""
+    if trainer.workers.rank != 0:
+        return
     from sketch_edge.train.watch import LogFolder, ProgressBar
 
-    about, settings = trainer.about, trainer.settings
+    about, settings, log = trainer.about, trainer.settings, _log_of(trainer.out)
+    folder = LogFolder(log, trainer.config, about, trainer.state)
+    trainer.observers = (folder,)
     parameters = sum(p.numel() for p in trainer.model.parameters())
     say(
         f"{len(about.classes)} classes, {about.drawings:,} drawings ({about.synthetic:,} synthetic), "
         f"{parameters:,} parameters; {trainer.device.type}, {'bf16' if trainer.autocast else 'fp32'}; log in {log}/"
     )
-    trainer.observers = (
-        ProgressBar(settings.steps, trainer.state.step, hidden=quiet),
-        LogFolder(log, trainer.config, about, trainer.state),
-    )
+    trainer.observers = (ProgressBar(settings.steps, trainer.state.step, hidden=quiet), folder)
 
 
-def _summary(trainer: Trainer, out: Path, log: Path) -> str:
-    state, losses = trainer.state, trainer.about.losses
+def _summary(trainer: Trainer) -> str:
+    state, losses, out = trainer.state, trainer.about.losses, trainer.out
     early = " (early stopping)" if state.step < trainer.settings.steps else ""
     figures = (
         f"validation L_R {losses['offset'] + losses['pen']:.4f}, KL {losses['kl']:.4f}" if losses else "no validation"
     )
     return (
         f"{out}: step {state.step}{early}, weights of step {trainer.about.step}, {figures}\n"
-        f"look at {log}/ ; then: sketch-export {out}"
+        f"look at {_log_of(out)}/ ; then: sketch-export {out}"
     )
 
 
@@ -159,10 +194,12 @@ def _parse_settings(settings: tuple[str, ...]) -> dict[str, object]:
     return changes
 
 
-def _settings_of(preset: str, changes: dict[str, object]) -> Config:
-    from sketch_edge.train.config import Config
+def _settings_of(preset: str | None, changes: dict[str, object]) -> Config:
+    from sketch_edge.train.config import PRESETS, Config
 
-    return Config.from_dict({"preset": preset, **changes})
+    if preset is not None and preset not in PRESETS:
+        raise InputError(f"--preset {preset}: is unknown; choose one of {', '.join(PRESETS)}")
+    return Config.from_dict(changes if preset is None else {"preset": preset, **changes})
 
 
 def _list_settings(config: Config) -> str:
@@ -182,7 +219,21 @@ def _device(name: str) -> torch.device:
     if not available or name == "cpu":
         return torch.device("cpu")
     torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # torchrun gives each process a GPU of its own
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuDNN's LSTM is not reproducible
     return torch.device("cuda")
+
+
+@contextlib.contextmanager
+def _memory_told(out: Path) -> Iterator[None]:
+    """Tell torch's ways of having no memory left from faults of the program."""
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError" and "can't allocate memory" not in str(error):
+            raise
+        raise UnfinishedError(
+            f"{out}: not enough memory for this training; lower --set batch, or decoder_hidden and encoder_hidden"
+        ) from error
 
 
 @contextlib.contextmanager

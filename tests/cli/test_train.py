@@ -1,10 +1,14 @@
 """sketch-train as a command: a table of what it refuses, what it leaves behind, and a kill in the middle."""
 
+import contextlib
+import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -14,8 +18,9 @@ pytest.importorskip("tqdm")
 pytest.importorskip("tensorboard")
 pytest.importorskip("matplotlib")
 
-from sketch_edge.cli.train import main  # noqa: E402
-from sketch_edge.train.checkpoint import load_checkpoint  # noqa: E402
+from sketch_edge.cli.train import _memory_told, main  # noqa: E402
+from sketch_edge.runtime.errors import UnfinishedError  # noqa: E402
+from sketch_edge.train.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 
 SMALL = [
     f"--set={setting}"
@@ -114,7 +119,13 @@ def test_settings_are_listed_with_their_meaning(data):
         (["--steps", "0"], "--steps"),
         (["--threads", "0"], "--threads"),
         (["--device", "tpu"], "--device"),
-        (["--resume"], "cannot be read"),
+        (["--resume"], "model.pt: does not exist, so there is nothing to go on from"),
+        (["--resume", "--overwrite"], "choose one of them"),
+        (["--resume", "--preset", "magic"], "choose one of vae-gmm"),
+        (["--set", "encoder_hidden=4096", "--set", "decoder_hidden=2048"], "make decoder_hidden"),
+        (["--out", "{data}", "--overwrite"], "is the data set itself"),
+        (["--out", "model.log"], "is where the log folder would be"),
+        (["--out", "\x1b[2J/model.pt"], "\\x1b[2J does not exist"),
         (["--out", "no/such/folder/model.pt"], "does not exist"),
         (["--out", "."], "is a folder"),
     ],
@@ -122,12 +133,36 @@ def test_settings_are_listed_with_their_meaning(data):
 def test_bad_options_are_refused_in_one_line(data, tmp_path, monkeypatch, args, what):
     """Each gives one error line that says what to do, exit code 2, and leaves nothing behind."""
     monkeypatch.chdir(tmp_path)
-    result = _run(data, *args)
+    before = data.read_bytes()
+    _check_refused(_run(data, *(arg.format(data=data) for arg in args)), what)
+    assert list(tmp_path.iterdir()) == []
+    assert data.read_bytes() == before
+
+
+def _check_refused(result, what):
     assert result.exit_code == 2, result.output
-    assert result.stderr.count("\n") == 1
+    assert result.stderr.count("\n") == 1, result.stderr
     assert result.stderr.startswith("error: ")
     assert what in result.stderr
-    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_log_folder_that_cannot_be_is_refused_before_training(data, tmp_path, kind):
+    """What stands at model.log is a file, or a link to nothing."""
+    log = tmp_path / "model.log"
+    if kind == "file":
+        log.write_text("notes")
+    else:
+        log.symlink_to(tmp_path / "nothing")
+    _check_refused(_run(data, "--out", tmp_path / "model.pt", *SMALL), f"{log}: is no folder")
+    assert not (tmp_path / "model.pt").exists()
+    assert kind == "link" or log.read_text() == "notes"
+
+
+def test_without_data_only_settings_are_shown():
+    """DATA.NPZ is asked for where it is needed."""
+    assert _run("--settings").exit_code == 0
+    _check_refused(_run(), "DATA.NPZ: missing")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 not really", b"{}"])
@@ -144,10 +179,88 @@ def test_bad_data_is_refused_in_one_line(tmp_path, monkeypatch, content):
     assert not (tmp_path / "m.pt").exists()
 
 
+@pytest.fixture(scope="module")
+def trained(shapes_file, tmp_path_factory):
+    """A checkpoint of two steps, and its log."""
+    out = tmp_path_factory.mktemp("trained") / "model.pt"
+    result = _run(shapes_file, "--out", out, "--steps", 2, "--set", "sheet_every=0", "--quiet", *SMALL)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+@pytest.mark.parametrize(
+    ("args", "what"),
+    [
+        (["--set", "latent=9"], "--set latent=9: cannot change in a training under way (it has 4)"),
+        (["--set", "optimizer=adamw"], "--set optimizer=adamw: cannot change"),
+        (["--set", "latnt=9"], "no such setting"),
+    ],
+)
+def test_changes_that_a_training_cannot_take_are_refused(data, trained, args, what):
+    """The checkpoint stays as it was."""
+    before = trained.read_bytes()
+    _check_refused(_run(data, "--out", trained, "--resume", *args), what)
+    assert trained.read_bytes() == before
+
+
+def test_resume_keeps_the_settings_of_before_and_takes_new_ones(data, trained, tmp_path):
+    """What is not named stays; steps and rates may change; a finished training says that it is."""
+    out = shutil.copy(trained, tmp_path / "model.pt")
+    result = _run(data, "--out", out, "--resume", "--quiet")
+    assert result.exit_code == 0
+    assert "all 2 steps are done already; give more --steps" in result.stderr
+    result = _run(data, "--out", out, "--resume", "--quiet", "--steps", 3, "--set", "learning_rate=0.01")
+    assert result.exit_code == 0, result.output
+    before, after = load_checkpoint(trained), load_checkpoint(out)
+    assert after.resume["state"]["step"] == 3
+    assert after.config == before.config.replace({"steps": 3, "learning_rate": 0.01})
+
+
+def test_another_thread_count_is_said_on_resume(data, trained, tmp_path):
+    """The bits will differ, and the user knows."""
+    out = tmp_path / "model.pt"
+    found = load_checkpoint(trained)
+    save_checkpoint(out, dataclasses.replace(found, resume={**found.resume, "threads": 64}))
+    result = _run(data, "--out", out, "--resume", "--quiet", "--steps", 3)
+    assert result.exit_code == 0
+    assert "note: other threads than before" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda content: content[:-1], "(or was cut short)"),
+        (lambda content: content[:99] + b"?" + content[100:], "is damaged"),
+        (lambda content: b"", "is no checkpoint"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused_on_resume(data, trained, tmp_path, change, what):
+    """In one line, and left as it is."""
+    out = tmp_path / "model.pt"
+    out.write_bytes(change(trained.read_bytes()))
+    before = out.read_bytes()
+    _check_refused(_run(data, "--out", out, "--resume"), what)
+    assert out.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
+
+
+def test_memory_that_torch_does_not_get_is_told_as_such():
+    """No fault of the program, and what to lower; other errors pass."""
+    with (
+        pytest.raises(UnfinishedError, match=r"m\.pt: not enough memory .* lower --set batch"),
+        _memory_told(Path("m.pt")),
+    ):
+        torch.empty(10**14)
+    with pytest.raises(RuntimeError, match="size of tensor"), _memory_told(Path("m.pt")):
+        torch.ones(2) + torch.ones(3)
+
+
+ENDLESS = ["--steps", "1000000", "--set", "schedule=constant", "--set", "sheet_every=0", "--threads", "1", "--quiet"]
+
+
 def _start(data, out, *more):
-    command = [sys.executable, "-m", "sketch_edge.cli.train", str(data), "--out", str(out), "--threads", "1"]
     return subprocess.Popen(
-        [*command, "--steps", "60", "--set", "sheet_every=0", "--quiet", *SMALL, *more],
+        [sys.executable, "-m", "sketch_edge.cli.train", str(data), "--out", str(out), *SMALL, *ENDLESS, *more],
         stderr=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         text=True,
@@ -159,6 +272,7 @@ def _wait_for(path, process):
         if path.exists() or process.poll() is not None:
             return
         time.sleep(0.05)
+    process.kill()
     raise AssertionError("no checkpoint after a minute")
 
 
@@ -169,21 +283,23 @@ def test_killed_training_resumes_to_the_same_weights(data, tmp_path, number, cod
     process = _start(data, cut)
     _wait_for(cut, process)
     process.send_signal(number)
-    process.communicate(timeout=60)
-    assert process.returncode in (code, 0)  # 0: it was done before the signal came
-    assert load_checkpoint(cut).resume["state"]["step"] <= 60
-    for path, more in ((straight, ()), (cut, ("--resume",))):
-        again = _start(data, path, *more)
-        _, errors = again.communicate(timeout=120)
-        assert again.returncode == 0, errors
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    assert ("go on with --resume" in errors) == (number != signal.SIGKILL)
+    steps = load_checkpoint(cut).resume["state"]["step"] + 7
+    for path, more in ((straight, SMALL), (cut, ["--resume"])):
+        done = _run(data, "--out", path, *more, *ENDLESS, "--steps", steps)
+        assert done.exit_code == 0, done.output
     one, other = load_checkpoint(straight), load_checkpoint(cut)
     for part in ("model", "running"):
         assert all(torch.equal(one.resume[part][name], other.resume[part][name]) for name in one.resume[part])
     assert all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
+    assert one.about == other.about
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.log", "cut.pt", "straight.log", "straight.pt"]
 
 
 def test_two_processes_train_one_model(data, tmp_path):
-    """torchrun's two processes end with one checkpoint, written by the first."""
+    """torchrun's two processes end with one checkpoint, written by the first, which said all there was to say."""
     out = tmp_path / "model.pt"
     command = [
         sys.executable,
@@ -191,8 +307,24 @@ def test_two_processes_train_one_model(data, tmp_path):
         *("-m", "sketch_edge.cli.train", str(data), "--out", str(out), "--steps", "4", "--quiet", "--threads", "1"),
         *("--device", "cpu", "--set", "sheet_every=0", *SMALL),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        _, errors = process.communicate(timeout=120)
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # torchrun alone would leave its two behind
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, errors
+    assert errors.count("then: sketch-export") == 1
     found = load_checkpoint(out)
     assert found.resume["processes"] == 2
     assert found.about.step == 4
+
+
+def test_a_batch_systems_variables_do_not_make_several_processes(data, tmp_path, monkeypatch):
+    """WORLD_SIZE without torchrun is another program's."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    result = _run(data, "--out", tmp_path / "m.pt", "--steps", 1, "--quiet", "--set", "sheet_every=0", *SMALL)
+    assert result.exit_code == 0, result.output
+    assert load_checkpoint(tmp_path / "m.pt").resume["processes"] == 1
