@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sketch_edge.cli.command import FiniteRange, SketchCommand, say
-from sketch_edge.runtime.errors import CheckpointError, InputError
+from sketch_edge.cli.command import FiniteRange, SketchCommand, escape, say
+from sketch_edge.runtime.errors import InputError
+from sketch_edge.runtime.files import check_writable
 
 if TYPE_CHECKING:
     from sketch_edge.export.pack import ExportReport
@@ -53,35 +55,42 @@ def main(
         sketch-export --inspect model.sketch.zip
     """  # noqa: D301 - click wants the control character itself
     if inspect is not None:
-        if model is not None:
-            raise InputError("--inspect: takes no MODEL.PT beside it; give one file")
+        if model is not None or out is not None:
+            raise InputError("--inspect: writes nothing and takes one file; leave out MODEL.PT and --out")
         click.echo(_inspect(inspect))
         return
     if model is None:
         raise InputError("MODEL.PT: missing; give the checkpoint to export, or --inspect FILE")
+    chosen = [part.strip() for part in classes.split(",") if part.strip()]
+    if classes and not chosen:
+        raise InputError(f"--classes {classes}: names no class; write --classes star,moon or leave it out")
+    if out is not None:
+        check_writable(out)
+        with contextlib.suppress(OSError):  # one of the two does not exist, or cannot be a file: said elsewhere
+            if out.samefile(model):
+                raise InputError(f"{out}: is the checkpoint itself; choose another --out")
     from sketch_edge.export.pack import export_bundle
     from sketch_edge.train.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(model)
     target = out or model.with_name(model.name.removesuffix(".pt") + ".sketch.zip")
-    if target.resolve() == model.resolve():
-        raise InputError(f"{target}: is the checkpoint itself; choose another --out")
     say(f"{model}: {len(checkpoint.about.classes)} classes, step {checkpoint.about.step}; exporting and verifying ...")
-    chosen = [part.strip() for part in classes.split(",") if part.strip()]
     report = export_bundle(checkpoint, target, quantize=quantize, name=name, classes=chosen, temperature=temperature)
     click.echo(_table(report))
 
 
 def _table(report: ExportReport) -> str:
     """Size, parity and time, one line each."""
-    measured = report.measured
-    lines = [f"{name:14} {size:>12,} bytes" for name, size in report.sizes.items()]
+    measured, name = report.measured, escape(report.path.name)
+    lines = [f"{member:14} {size:>12,} bytes" for member, size in report.sizes.items()]
     ratio = sum(report.sizes.values()) / report.fp32_total
-    lines += [
-        f"{report.path.name:14} {report.total:>12,} bytes   {report.variant}, {ratio:.2f} of float32",
-        f"{'step parity':14} {measured.step_error:>12.1e}         largest difference from torch in 250 carried steps",
-        f"{'encode parity':14} {measured.encode_error:>12.1e}         largest difference in mu and sigma",
-    ]
+    lines.append(f"{name:14} {report.total:>12,} bytes   {report.variant}, {ratio:.2f} of float32")
+    for what, found, meaning in (
+        ("step parity", measured.step, "from torch in any of 250 carried steps"),
+        ("drift", measured.drift, "from torch that carried its own state as far"),
+        ("encode parity", measured.encode, "from torch in mu and sigma"),
+    ):
+        lines.append(f"{what:14} {found.largest:>12.1e}         {meaning}; {found.share:.2f} of what is allowed")
     if report.rounding is not None:
         lines.append(f"{'rounding':14} {report.rounding:>12.1e}         what int8 weights change in a step's output")
     lines.append(f"{'time a step':14} {measured.step_us:>12.0f} us      batch 1, one thread, this machine")
@@ -90,20 +99,15 @@ def _table(report: ExportReport) -> str:
 
 def _inspect(path: Path) -> str:
     """Tell what a bundle or a checkpoint holds."""
+    if _is_checkpoint(path):
+        return _inspect_checkpoint(path)
     from sketch_edge.runtime.bundle import read_bundle
-    from sketch_edge.runtime.errors import BundleError
 
-    try:
-        bundle = read_bundle(path)
-    except BundleError as refused:
-        try:
-            return _inspect_checkpoint(path)
-        except (CheckpointError, ImportError):
-            raise refused from None
+    bundle = read_bundle(path)
     manifest = bundle.manifest
     sizes, data, parity = manifest.sizes, manifest.data, manifest.parity
     lines = {
-        "bundle": f"{path.name}, format 1, made by {manifest.producer}",
+        "bundle": f"{escape(path.name)}, format 1, made by {manifest.producer}",
         "model": f"{manifest.name}, head {manifest.head}, variant {manifest.variant}",
         "sizes": f"hidden {sizes.hidden}, latent {sizes.latent}, {sizes.mixtures} normals, {sizes.max_points} points",
         "temperature": f"{manifest.defaults.temperature:g}",
@@ -120,6 +124,18 @@ def _inspect(path: Path) -> str:
     return _aligned(lines)
 
 
+def _is_checkpoint(path: Path) -> bool:
+    """Whether a file, damaged or not, begins as torch writes it; a bundle is shown without torch."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            start = file.read(4096)
+    except (OSError, ValueError):
+        return False
+    return start.startswith(b"PK") and b"data.pkl" in start
+
+
 def _inspect_checkpoint(path: Path) -> str:
     from sketch_edge.train.checkpoint import load_checkpoint
 
@@ -129,7 +145,7 @@ def _inspect_checkpoint(path: Path) -> str:
     settings = checkpoint.config.to_dict()
     return _aligned(
         {
-            "checkpoint": f"{path.name}, weights of step {about.step}",
+            "checkpoint": f"{escape(path.name)}, weights of step {about.step}",
             "validation": losses,
             "data": f"{about.drawings:,} drawings, {about.synthetic:,} of them synthetic; {about.credit}",
             "scale": f"{about.scale:.4f} units, at most {about.max_points} points",

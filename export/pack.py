@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import ROUND_UP, Decimal
 from pathlib import Path
 
 import onnx
@@ -22,9 +24,20 @@ from sketch_edge.export.verify import (
     require_parity,
     rounding_error,
 )
-from sketch_edge.runtime.bundle import Bundle, Credit, Defaults, Manifest, Origin, Parity, Sizes, pack_bundle
+from sketch_edge.runtime.bundle import (
+    MAX_BYTES,
+    Bundle,
+    Credit,
+    Defaults,
+    Manifest,
+    Origin,
+    Parity,
+    Sizes,
+    pack_bundle,
+)
 from sketch_edge.runtime.errors import InputError, UnfinishedError
 from sketch_edge.runtime.files import check_writable, write_atomic
+from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, MAX_TEMPERATURE, short
 from sketch_edge.runtime.session import Session
 from sketch_edge.train.cell import Start, Step
 from sketch_edge.train.checkpoint import Checkpoint
@@ -72,30 +85,39 @@ def export_bundle(
         checkpoint: as `load_checkpoint` gave it.
         out: usually ends in .sketch.zip.
         quantize: "none" (float32) or "w8" (weight-only int8, a quarter of the size).
-        name: of the model; the file's name up to the first dot where not given.
+        name: of the model, 1 to 100 printable letters; the file's name up to the first dot where not given.
         classes: the classes to keep, all where empty.
-        temperature: what drawing uses where nobody says another.
+        temperature: what drawing uses where nobody says another, 0 to 10.
 
     Raises:
-        InputError: an unknown class or variant, or a path that cannot be written.
+        InputError: an unknown class or variant, a name or temperature that no manifest takes, or a path that cannot be
+            written.
         CheckpointError: weights that do not fit.
-        UnfinishedError: a gate was not passed; nothing was written.
+        BundleError: the model gives numbers that are not finite.
+        UnfinishedError: a gate was not passed, or the bundle would be too large to be read; nothing was written.
     """
     path = Path(out)
     check_writable(path)
     if quantize not in VARIANTS:
         raise InputError(f"quantize {quantize!r}: is unknown; choose one of {', '.join(VARIANTS)}")
     checkpoint = keep_classes(checkpoint, classes) if classes else checkpoint
+    name = _name_of(path) if name is None else name
+    _check_texts(name, temperature)
     model = checkpoint.model()
     reference = quantised_copy(model) if quantize == "w8" else model
     members, fp32_total = _make_members(model, quantize)
     if members != _make_members(model, quantize)[0]:
         raise UnfinishedError(f"{path}: two exports of one checkpoint differ; nothing was written; report this")
-    manifest = _manifest(checkpoint, name or path.name.split(".")[0], VARIANTS[quantize], temperature)
-    measured = measure(reference, Session(Bundle(path, manifest, members, ""), provider="cpu"))
+    manifest = _manifest(checkpoint, name, VARIANTS[quantize], temperature)
+    measured = measure(reference, Session(Bundle(path, manifest, members, ""), provider="cpu"), manifest)
     require_parity(measured)
-    parity = replace(manifest.parity, max_abs_error=max(measured.step_error, measured.encode_error))
+    parity = replace(manifest.parity, max_abs_error=_round_up(max(measured.step.largest, measured.encode.largest)))
     content = pack_bundle(replace(manifest, parity=parity), members, where=str(path))
+    if len(content) > MAX_BYTES:
+        raise UnfinishedError(
+            f"{path}: would have {len(content)} bytes (at most {MAX_BYTES}); nothing was written; "
+            "choose --quantize w8, or train a smaller model"
+        )
     write_atomic(path, content)
     return ExportReport(
         path,
@@ -108,16 +130,41 @@ def export_bundle(
     )
 
 
+def _check_texts(name: str, temperature: float) -> None:
+    """Refuse what a manifest cannot say, before the work begins."""
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
+        raise InputError(f"name {short(name)}: expected 1 to {MAX_NAME_LENGTH} printable letters")
+    if not 0 <= temperature <= MAX_TEMPERATURE:  # false for nan too
+        raise InputError(f"temperature {temperature}: expected a number, 0 to {MAX_TEMPERATURE:g}")
+
+
+def _name_of(path: Path) -> str:
+    """Name a model as its file, up to the first dot, as far as a manifest can say it."""
+    name = "".join(char for char in path.name.split(".")[0] if char.isprintable())
+    return name[:MAX_NAME_LENGTH] or "model"
+
+
+def _round_up(number: float) -> float:
+    """Round up to two digits: further ones depend on the machine, and two exports shall be equal."""
+    if number == 0:
+        return 0.0
+    unit = Decimal(1).scaleb(Decimal(number).adjusted() - 1)
+    return float(Decimal(number).quantize(unit, ROUND_UP))
+
+
 def keep_classes(checkpoint: Checkpoint, classes: Sequence[str]) -> Checkpoint:
     """Give a checkpoint of some of the classes, in alphabetical order: the rows of the class embedding are chosen.
 
     Raises:
-        InputError: a class that the model does not have.
+        InputError: a class that the model does not have; the message names the nearest.
     """
     known = checkpoint.about.classes
     for name in classes:
         if name not in known:
-            raise InputError(f"classes: {name!r} is not in this model; it has {', '.join(known)}")
+            near = difflib.get_close_matches(name[:MAX_NAME_LENGTH], known, n=3)
+            some = ", ".join(known[:5]) + (" ..." if len(known) > 5 else "")
+            hint = f"the nearest: {', '.join(near)}" if near else f"it has {some}"
+            raise InputError(f"classes: {short(name)} is not in this model of {len(known)}; {hint}")
     kept = tuple(sorted(set(classes)))
     weights = copy.copy(checkpoint.weights)
     rows = torch.tensor([known.index(name) for name in kept])
@@ -136,9 +183,10 @@ def _make_members(model: SketchVAE, quantize: str) -> tuple[dict[str, bytes], in
     fp32_total = sum(len(to_bytes(graph)) for graph in graphs.values())
     for name, graph in graphs.items():
         if quantize == "w8":
-            expected = weights_to_quantise(model)[name]
+            before = onnx.ModelProto()
+            before.CopyFrom(graph)
             quantise_weights(graph)
-            check_quantised(graph, expected, name)
+            check_quantised(before, graph, weights_to_quantise(model)[name], name)
         check_graph(name, graph)
     return {name: to_bytes(graph) for name, graph in graphs.items()}, fp32_total
 

@@ -7,6 +7,7 @@ DequantizeLinear gives q * s back when the session starts. The result does not d
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,23 +66,49 @@ def round_trip(weight: npt.NDArray[np.float32], axis: int = 1) -> npt.NDArray[np
     return np.asarray(quantised.astype(np.float32) * _along(scale, axis, weight.ndim), np.float32)
 
 
-def check_quantised(model: onnx.ModelProto, expected: int, name: str) -> None:
-    """Fail loudly where quantisation silently did nothing.
+def check_quantised(before: onnx.ModelProto, model: onnx.ModelProto, expected: int, name: str) -> None:
+    """Fail loudly where quantisation silently did nothing, or something else than rounding.
+
+    Args:
+        before: the graph in float32.
+        model: the same graph after `quantise_weights`.
+        expected: how many weights should have become int8.
+        name: of the graph, for the error.
 
     Raises:
-        UnfinishedError: fewer int8 weights than expected, or a large float32 matrix is left.
+        UnfinishedError: another number of int8 weights, an operator that still reads a large float32 matrix, or a
+            weight that moved by more than half a step of its channel.
     """
-    found = sum(node.op_type == "DequantizeLinear" for node in model.graph.node)
+    stored = _stored(model)
+    kept = [node for node in model.graph.node if node.op_type == "DequantizeLinear"]
     left = [
-        tensor.name
-        for tensor in model.graph.initializer
-        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) >= 2 and np.prod(tensor.dims) > 64 * SMALLEST
+        node.input[place]
+        for node in model.graph.node
+        for place in _WEIGHT_INPUTS.get(node.op_type, {})
+        if node.input[place] in stored and stored[node.input[place]].size >= SMALLEST
     ]
-    if found != expected or left:
+    moved = [node.input[0] for node in kept if not _is_rounding(_stored(before), stored, node)]
+    if len(kept) != expected or left or moved:
         raise UnfinishedError(
-            f"{name}: {found} of {expected} weights became int8, still float32: {', '.join(left) or 'none'}; "
-            "please report this with the versions of torch and onnx"
+            f"{name}: {len(kept)} of {expected} weights became int8, still float32: {', '.join(left) or 'none'}, "
+            f"wrongly rounded: {', '.join(moved) or 'none'}; report this with the versions of torch and onnx"
         )
+
+
+def _stored(model: onnx.ModelProto) -> dict[str, npt.NDArray[Any]]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+def _is_rounding(
+    before: dict[str, npt.NDArray[Any]], stored: dict[str, npt.NDArray[Any]], node: onnx.NodeProto
+) -> bool:
+    """Whether what a DequantizeLinear gives is the weight of before to half a step, max |w| / 127 of its channel."""
+    weight = before[node.input[0].removesuffix("_int8")].astype(np.float64)
+    quantised, scale, zero = (stored[name] for name in node.input)
+    axis = next(attribute.i for attribute in node.attribute if attribute.name == "axis")
+    step = np.abs(weight).max(axis=tuple(i for i in range(weight.ndim) if i != axis), keepdims=True) / 127
+    found = quantised.astype(np.float64) * scale.astype(np.float64).reshape(step.shape)
+    return not zero.any() and bool((np.abs(found - weight) <= 0.5001 * step).all())
 
 
 def _store(graph: onnx.GraphProto, name: str, weight: npt.NDArray[np.float32], axis: int) -> onnx.NodeProto:

@@ -75,7 +75,7 @@ class Parity:
     """Batch sizes tried."""
 
     max_abs_error: float
-    """Largest difference of any output or state."""
+    """Largest difference of any output or state in a step: absolute up to magnitude 1, relative beyond."""
 
     reference: str
     """What it was compared with, such as "torch 2.13.0"."""

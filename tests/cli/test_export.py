@@ -1,6 +1,10 @@
 """sketch-export as a command."""
 
+import dataclasses
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,7 +14,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 
 from sketch_edge.cli.export import main  # noqa: E402
-from sketch_edge.train.checkpoint import About, Checkpoint, save_checkpoint  # noqa: E402
+from sketch_edge.train.checkpoint import About, Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from sketch_edge.train.config import Config, ModelConfig  # noqa: E402
 from sketch_edge.train.model import SketchVAE  # noqa: E402
 
@@ -36,7 +40,7 @@ def test_export_writes_beside_the_model_and_prints_a_table(model_file, tmp_path)
     result = _run(model)
     assert result.exit_code == 0, result.output
     assert (tmp_path / "mine.sketch.zip").exists()
-    for word in ("step.onnx", "w8", "step parity", "encode parity", "rounding", "time a step"):
+    for word in ("step.onnx", "w8", "step parity", "drift", "encode parity", "rounding", "time a step"):
         assert word in result.stdout
 
 
@@ -65,7 +69,24 @@ def test_inspect_tells_bundle_and_checkpoint_apart(model_file, tmp_path):
         (["{model}", "--temperature", "11"], "--temperature"),
         (["{model}", "--out", "no/folder/x.sketch.zip"], "does not exist"),
         (["{model}", "--out", "{model}"], "is the checkpoint itself"),
-        (["{model}", "--inspect", "{model}"], "--inspect"),
+        (["{model}", "--inspect", "{model}"], "--inspect: writes nothing"),
+        (["--inspect", "{model}", "--out", "x.zip"], "--inspect: writes nothing"),
+        (["{model}", "--out", "model.sketch.zip/.."], "is a folder"),
+        (["{model}", "--out", "{loop}"], "is a symbolic link that leads to itself"),
+        (["{loop}"], "loop.pt: cannot be read"),
+        (["."], ".: is a folder"),
+        (["no/model.pt"], "no/model.pt: cannot be read"),
+        (["/dev/zero", "--out", "x.zip"], "/dev/zero: is no plain file"),
+        (["{model}", "--name", "a\x1bb"], "name 'a\\x1bb'"),
+        (["{model}", "--name", ""], "name ''"),
+        (["{model}", "--classes", " , "], "names no class"),
+        (["{model}", "--classes", "cat,sta"], "the nearest: star"),
+        (["{cut}"], "cut.pt: is a torch file, but not one of sketch-train (or was cut short)"),
+        (["--inspect", "{cut}"], "cut.pt: is a torch file, but not one of sketch-train (or was cut short)"),
+        (["{flipped}"], "flipped.pt: is damaged"),
+        (["--inspect", "{flipped}"], "flipped.pt: is damaged"),
+        (["{lying}"], "lying.pt:about.classes: a name stands twice"),
+        (["--inspect", "{lying}"], "lying.pt:about.classes: a name stands twice"),
         (["--inspect", "nothing.zip"], "nothing.zip: "),
         (["{junk}"], "junk.pt: "),
         (["--inspect", "{junk}"], "junk.pt: "),
@@ -74,12 +95,56 @@ def test_inspect_tells_bundle_and_checkpoint_apart(model_file, tmp_path):
 def test_bad_input_is_refused_in_one_line(model_file, tmp_path, monkeypatch, args, what):
     """One error line that names what is wrong, exit code 2, nothing left behind."""
     monkeypatch.chdir(tmp_path)
-    model, junk = tmp_path / "model.pt", tmp_path / "junk.pt"
-    shutil.copy(model_file, model)
-    junk.write_bytes(b"<html>not found</html>")
-    result = _run(*(arg.format(model=model, junk=junk) for arg in args))
+    content = model_file.read_bytes()
+    files = {name: tmp_path / f"{name}.pt" for name in ("model", "junk", "cut", "flipped", "lying", "loop")}
+    files["model"].write_bytes(content)
+    files["junk"].write_bytes(b"<html>not found</html>")
+    files["cut"].write_bytes(content[:-500])
+    files["flipped"].write_bytes(content[:2000] + bytes([content[2000] ^ 1]) + content[2001:])
+    found = load_checkpoint(model_file)
+    twice = dataclasses.replace(found.about, classes=("cat", "cat"), counts={})
+    save_checkpoint(files["lying"], dataclasses.replace(found, about=twice))
+    files["loop"].symlink_to(files["loop"])
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    result = _run(*(arg.format(**files) for arg in args))
     assert result.exit_code == 2, result.output
     assert result.stderr.splitlines()[-1].startswith("error: ")
     assert sum(line.startswith("error: ") for line in result.stderr.splitlines()) == 1
     assert what in result.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["junk.pt", "model.pt"]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert len(list(tmp_path.iterdir())) == len(before) + 1
+
+
+def test_hard_links_to_the_checkpoint_are_the_checkpoint(model_file, tmp_path):
+    """Another name of the same file is not written over either."""
+    model, other = tmp_path / "model.pt", tmp_path / "other.zip"
+    shutil.copy(model_file, model)
+    other.hardlink_to(model)
+    result = _run(model, "--out", other)
+    assert result.exit_code == 2
+    assert "is the checkpoint itself" in result.stderr
+    assert model.read_bytes() == model_file.read_bytes()
+
+
+def test_a_bundle_is_inspected_without_torch():
+    """On the small computer that draws with it; the shipped one is at hand."""
+    import sketch_edge.models
+
+    bundle = next(Path(sketch_edge.models.__path__[0]).glob("*.sketch.zip"))
+    code = (
+        "import sys; sys.modules.update(torch=None, onnx=None); from sketch_edge.cli.export import main; "
+        "main(['--inspect', sys.argv[1]])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(bundle)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "classes" in done.stdout
+
+
+def test_a_checkpoint_without_torch_asks_for_torch(model_file):
+    """Not for another file."""
+    code = "import sys; sys.modules['torch'] = None; from sketch_edge.cli.export import main; main(sys.argv[1:])"
+    for arguments in ([model_file], ["--inspect", model_file]):
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1
+        assert "torch" in done.stderr
+        assert done.stderr.startswith("error: ")

@@ -1,4 +1,4 @@
-"""A checkpoint with seeded random weights, large enough that its matrices are quantised."""
+"""A checkpoint with seeded random weights, large enough that its matrices are quantised, and its two bundles."""
 
 import pytest
 
@@ -6,6 +6,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 
+from sketch_edge.export.pack import export_bundle  # noqa: E402
 from sketch_edge.train.checkpoint import About, Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from sketch_edge.train.config import Config, ModelConfig  # noqa: E402
 from sketch_edge.train.model import SketchVAE  # noqa: E402
@@ -34,3 +35,22 @@ def checkpoint(checkpoint_file):
 @pytest.fixture(scope="session")
 def model(checkpoint):
     return checkpoint.model()
+
+
+@pytest.fixture(scope="session")
+def whole(checkpoint, tmp_path_factory):
+    """What the export of a float32 bundle reports."""
+    path = tmp_path_factory.mktemp("none") / "none.sketch.zip"
+    return export_bundle(checkpoint, path, quantize="none", temperature=0.7)
+
+
+@pytest.fixture(scope="session")
+def rounded(checkpoint, tmp_path_factory):
+    """What the export of a w8 bundle reports."""
+    path = tmp_path_factory.mktemp("w8") / "w8.sketch.zip"
+    return export_bundle(checkpoint, path, quantize="w8", temperature=0.7)
+
+
+@pytest.fixture(params=["whole", "rounded"])
+def exported(request):
+    return request.getfixturevalue(request.param)
