@@ -159,6 +159,15 @@ def test_a_log_folder_that_cannot_be_is_refused_before_training(data, tmp_path, 
     assert kind == "link" or log.read_text() == "notes"
 
 
+def test_a_missing_package_is_missed_before_training(data, tmp_path, monkeypatch):
+    """Not at the first validation, after an hour."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    result = _run(data, "--out", tmp_path / "model.pt", "--steps", 1, *SMALL)
+    assert result.exit_code == 1
+    assert result.stderr == "error: sketch-train: needs matplotlib; pip install 'sketch-edge[train]'\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_data_only_settings_are_shown():
     """DATA.NPZ is asked for where it is needed."""
     assert _run("--settings").exit_code == 0
@@ -206,9 +215,12 @@ def test_changes_that_a_training_cannot_take_are_refused(data, trained, args, wh
 def test_resume_keeps_the_settings_of_before_and_takes_new_ones(data, trained, tmp_path):
     """What is not named stays; steps and rates may change; a finished training says that it is."""
     out = shutil.copy(trained, tmp_path / "model.pt")
+    stale = tmp_path / f".model.pt.{'0' * 16}.sketch-tmp"
+    stale.write_bytes(b"what a killed writer left")
     result = _run(data, "--out", out, "--resume", "--quiet")
     assert result.exit_code == 0
     assert "all 2 steps are done already; give more --steps" in result.stderr
+    assert not stale.exists()
     result = _run(data, "--out", out, "--resume", "--quiet", "--steps", 3, "--set", "learning_rate=0.01")
     assert result.exit_code == 0, result.output
     before, after = load_checkpoint(trained), load_checkpoint(out)
