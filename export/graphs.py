@@ -10,6 +10,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,38 +46,56 @@ def assemble_encode(model: SketchVAE) -> onnx.ModelProto:
 
     ONNX's LSTM takes the lengths itself and runs backward within each, so the graph needs no reversing.
     """
-    units, latent = model.config.encoder_hidden, model.config.latent
-    tensors = {
+    real, whole = TensorProto.FLOAT, TensorProto.INT64
+    graph = helper.make_graph(
+        _encode_nodes(model.config.encoder_hidden),
+        "encode",
+        [
+            helper.make_tensor_value_info("strokes", real, ["batch", "rows", STROKE]),
+            helper.make_tensor_value_info("length", whole, ["batch"]),
+            helper.make_tensor_value_info("class_id", whole, ["batch"]),
+        ],
+        [helper.make_tensor_value_info(name, real, ["batch", model.config.latent]) for name in ("mu", "sigma")],
+        [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in _encode_tensors(model).items()],
+    )
+    return _finish(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]), "encode")
+
+
+def _encode_tensors(model: SketchVAE) -> dict[str, npt.NDArray[Any]]:
+    """Weights and constants of encode.onnx; those of the LSTM with a first axis of two, forward and backward."""
+    encoders = (model.encoder_forward, model.encoder_backward)
+
+    def both(*names: str) -> npt.NDArray[np.float32]:
+        return np.stack([np.concatenate([_onnx_gates(weight_of(lstm, name)) for name in names]) for lstm in encoders])
+
+    return {
         "embedding": _array(model.embedding.weight),
         "start_weight": _array(model.encoder_start.weight).T,
         "start_bias": _array(model.encoder_start.bias),
-        "lstm_w": np.stack([_onnx_gates(weight_of(lstm, "weight_ih_l0")) for lstm in _encoders(model)]),
-        "lstm_r": np.stack([_onnx_gates(weight_of(lstm, "weight_hh_l0")) for lstm in _encoders(model)]),
-        "lstm_b": np.stack(
-            [
-                np.concatenate([_onnx_gates(weight_of(m, "bias_ih_l0")), _onnx_gates(weight_of(m, "bias_hh_l0"))])
-                for m in _encoders(model)
-            ]
-        ),
+        "lstm_w": both("weight_ih_l0"),
+        "lstm_r": both("weight_hh_l0"),
+        "lstm_b": both("bias_ih_l0", "bias_hh_l0"),
         "posterior_weight": _array(model.posterior.weight).T,
         "posterior_bias": _array(model.posterior.bias),
-        "flat": np.array([-1, 2 * units], np.int64),
+        "flat": np.array([-1, 2 * model.config.encoder_hidden], np.int64),
         "direction": np.array([0], np.int64),
         "half": np.array(0.5, np.float32),
     }
+
+
+def _encode_nodes(units: int) -> list[onnx.NodeProto]:
+    """The operators of encode.onnx: the class sets the states that both directions start from."""
     node = helper.make_node
-    nodes = [
+    starts = ["h_forward", "c_forward", "h_backward", "c_backward"]
+    return [
         node("Transpose", ["strokes"], ["by_row"], perm=[1, 0, 2]),
         node("Cast", ["length"], ["length_32"], to=TensorProto.INT32),
         node("Gather", ["embedding", "class_id"], ["label"], axis=0),
         node("MatMul", ["label", "start_weight"], ["start_product"]),
         node("Add", ["start_product", "start_bias"], ["start_sum"]),
         node("Tanh", ["start_sum"], ["start"]),
-        node("Split", ["start"], ["h_forward", "c_forward", "h_backward", "c_backward"], axis=1, num_outputs=4),
-        *(
-            node("Unsqueeze", [name, "direction"], [f"{name}_3d"])
-            for name in ("h_forward", "c_forward", "h_backward", "c_backward")
-        ),
+        node("Split", ["start"], starts, axis=1, num_outputs=4),
+        *(node("Unsqueeze", [name, "direction"], [f"{name}_3d"]) for name in starts),
         node("Concat", ["h_forward_3d", "h_backward_3d"], ["h_start"], axis=0),
         node("Concat", ["c_forward_3d", "c_backward_3d"], ["c_start"], axis=0),
         node(
@@ -94,19 +113,6 @@ def assemble_encode(model: SketchVAE) -> onnx.ModelProto:
         node("Mul", ["log_variance", "half"], ["log_sigma"]),
         node("Exp", ["log_sigma"], ["sigma"]),
     ]
-    real, whole = TensorProto.FLOAT, TensorProto.INT64
-    graph = helper.make_graph(
-        nodes,
-        "encode",
-        [
-            helper.make_tensor_value_info("strokes", real, ["batch", "rows", STROKE]),
-            helper.make_tensor_value_info("length", whole, ["batch"]),
-            helper.make_tensor_value_info("class_id", whole, ["batch"]),
-        ],
-        [helper.make_tensor_value_info(name, real, ["batch", latent]) for name in ("mu", "sigma")],
-        [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in tensors.items()],
-    )
-    return _finish(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]), "encode")
 
 
 def to_bytes(model: onnx.ModelProto) -> bytes:
@@ -168,10 +174,6 @@ def _finish(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
         node.name = f"{node.op_type}_{i}"
     del graph.value_info[:]
     return model
-
-
-def _encoders(model: SketchVAE) -> tuple[nn.LSTM, nn.LSTM]:
-    return model.encoder_forward, model.encoder_backward
 
 
 def _array(tensor: Tensor) -> npt.NDArray[np.float32]:
