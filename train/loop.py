@@ -118,7 +118,7 @@ class Trainer:
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
         """Train until the last step or the early stopping; returns whether that was reached.
 
-        `should_stop` is asked after each step: when it says yes, the state is saved and False is returned.
+        `should_stop` is asked after each step: when it says yes before that, the state is saved and False is returned.
 
         Raises:
             UnfinishedError: a loss, gradient or weight was NaN or infinite, or the checkpoint could not be written;
@@ -140,7 +140,7 @@ class Trainer:
                 self._tell("on_valid", state.step, found, state.best_step == state.step)
             if settings.sheet_every and (last or state.step % settings.sheet_every == 0):
                 self._tell("on_sheet", state.step, self.running.eval())
-            if stopped:
+            if stopped and not last:
                 return False
         return True
 
@@ -243,7 +243,13 @@ class Trainer:
         self.saved = True
 
     def checkpoint(self) -> Checkpoint:
-        """Everything to export and to go on from, on the CPU."""
+        """Everything to export and to go on from, on the CPU.
+
+        Before the first validation what there is to export is the running mean as it stands.
+        """
+        weights, about = self.best_weights, self.about
+        if not self.state.history:
+            weights, about = _copy_weights(self.running), replace(about, step=self.state.step)
         resume = {
             "model": _copy_weights(self.model),
             "running": _copy_weights(self.running),
@@ -251,7 +257,7 @@ class Trainer:
             "state": asdict(self.state),
             **asdict(self._machine()),
         }
-        return Checkpoint(self.config, self.about, self.best_weights, resume)
+        return Checkpoint(self.config, about, weights, resume)
 
     def resume(self, checkpoint: Checkpoint) -> list[str]:
         """Go on from a checkpoint of the same data, sizes and optimiser; other settings may have changed.

@@ -190,6 +190,21 @@ def test_early_stopping(shapes, tmp_path):
     assert load_checkpoint(tmp_path / "m.pt").resume["state"]["step"] == 3
 
 
+def test_before_the_first_validation_the_running_mean_is_exported(shapes, tmp_path):
+    """Not the random weights of the start."""
+    trainer = _trainer(shapes, tmp_path / "m.pt", valid_every=100)
+    trainer.run(lambda: trainer.state.step == 3)
+    found = load_checkpoint(tmp_path / "m.pt")
+    assert (found.about.step, found.about.losses) == (3, {})
+    assert all(torch.equal(found.weights[name], found.resume["running"][name]) for name in found.weights)
+
+
+def test_a_stop_at_the_last_step_is_the_end(shapes, tmp_path):
+    """There is nothing left to stop."""
+    trainer = _trainer(shapes, tmp_path / "m.pt", steps=2)
+    assert trainer.run(lambda: trainer.state.step == 2)
+
+
 def test_keep_last_exports_the_newest_running_mean(shapes, tmp_path):
     """With keep=last a validation that got worse does not hold the weights back."""
     trainer = _trainer(shapes, tmp_path / "m.pt", keep="last")
