@@ -11,6 +11,7 @@ import click
 from sketch_edge.cli.command import FiniteRange, SketchCommand, escape, say
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.files import check_writable
+from sketch_edge.runtime.manifest import TEMPERATURE
 
 if TYPE_CHECKING:
     from sketch_edge.export.pack import ExportReport
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--classes", default="", metavar="A,B,...", help="Keep these classes only.  [default: all]")
 @click.option(
-    "--temperature", default=0.3, type=FiniteRange(0, 10), help="What drawing uses where nobody says another."
+    "--temperature", default=TEMPERATURE, type=FiniteRange(0, 10), help="What drawing uses where nobody says another."
 )
 @click.option("--name", help="Name of the model.  [default: the file's name]")
 @click.option(

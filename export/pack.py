@@ -37,7 +37,7 @@ from sketch_edge.runtime.bundle import (
 )
 from sketch_edge.runtime.errors import InputError, UnfinishedError
 from sketch_edge.runtime.files import check_writable, write_atomic
-from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, MAX_TEMPERATURE, short
+from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, MAX_TEMPERATURE, TEMPERATURE, short
 from sketch_edge.runtime.session import Session
 from sketch_edge.train.cell import Start, Step
 from sketch_edge.train.checkpoint import Checkpoint
@@ -45,9 +45,6 @@ from sketch_edge.train.model import SketchVAE
 
 VARIANTS = {"none": "fp32", "w8": "w8"}
 """What `--quantize` says, and the variant that the manifest names."""
-
-TEMPERATURE = 0.3
-"""Default temperature of a bundle: tidy drawings that still differ."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 
 from sketch_edge.runtime.files import write_atomic
 from sketch_edge.runtime.layout import sheet
-from sketch_edge.runtime.manifest import Credit, Defaults, Manifest, Origin, Parity, Sizes
+from sketch_edge.runtime.manifest import TEMPERATURE, Credit, Defaults, Manifest, Origin, Parity, Sizes
 from sketch_edge.runtime.sampler import Job, draw_rows
 from sketch_edge.runtime.session import State
 from sketch_edge.runtime.sketch import Sketch
@@ -22,7 +22,6 @@ from sketch_edge.train.model import STROKE, SketchVAE
 
 Floats = npt.NDArray[np.float32]
 
-TEMPERATURE = 0.3
 DRAWINGS = 8
 """Sketches of each class on a sheet."""
 
@@ -100,8 +99,9 @@ def draw_sheet(model: SketchVAE, about: About, path: Path, classes: int) -> None
     chosen = np.unique(np.linspace(0, len(about.classes) - 1, min(classes, len(about.classes))).round().astype(int))
     sketches = sample(model, about, [int(i) for i in chosen for _ in range(DRAWINGS)])
     rows = [sketches[start : start + DRAWINGS] for start in range(0, len(sketches), DRAWINGS)]
-    scene = sheet(rows, [about.classes[i] for i in chosen], cell_mm=CELL_MM)
-    write_atomic(path, render(scene, width_px=1000))
+    columns = 1 if len(rows) <= 12 else 2 if len(rows) <= 30 else 3
+    scene = sheet(rows, [about.classes[i] for i in chosen], cell_mm=CELL_MM, columns=columns)
+    write_atomic(path, render(scene, width_px=600 + 400 * columns))
 
 
 def drawing_manifest(model: SketchVAE, about: About) -> Manifest:
