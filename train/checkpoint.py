@@ -89,7 +89,8 @@ def check_tensors(
     if not isinstance(tensors, dict):
         raise CheckpointError(f"{where}: is {type(tensors).__name__} (expected tensors by name); train again")
     for name in sorted(map(str, tensors.keys() ^ shapes.keys())):
-        raise CheckpointError(f"{where}.{name[:60]}: is {'missing' if name in shapes else 'unknown'}; train again")
+        problem = "is missing" if name in shapes else "is unknown"
+        raise CheckpointError(f"{where}.{name if name in shapes else short(name)}: {problem}; train again")
     for name, shape in shapes.items():
         tensor = tensors[name]
         if not isinstance(tensor, Tensor) or tensor.dtype != torch.float32 or tensor.layout != torch.strided:
@@ -243,7 +244,8 @@ def _parse(path: Path, archive: bytes) -> dict[str, Any]:
         if not isinstance(raw, dict):
             raise TypeError(f"it holds {type(raw).__name__}")
     except Exception as error:  # whatever the parser trips over, the file is not one of ours
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = "".join(char for char in first[:200] if char.isprintable())
         raise CheckpointError(f"{path}: cannot be understood ({reason}); train again") from error
     number = raw.get("format")
     if type(number) is not int or number != FORMAT:

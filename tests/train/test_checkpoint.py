@@ -110,7 +110,7 @@ def test_weights_that_do_not_fit_are_refused(checkpoint, damage):
         weights[name] = weights[name][:, :-1]
     else:
         weights[name] = weights[name] * float("nan")
-    with pytest.raises(CheckpointError, match=r"^weights\.(head\.weight|more): "):
+    with pytest.raises(CheckpointError, match=r"^weights\.(head\.weight|'more'): "):
         dataclasses.replace(checkpoint, weights=weights).model()
 
 

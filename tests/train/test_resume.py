@@ -199,7 +199,7 @@ def _put(*path_and_value):
         (_put("model", []), "model: is list"),
         (_put("model", "head.bias", torch.ones(3)), r"model\.head\.bias: has shape \(3,\)"),
         (_put("model", "head.bias", torch.full((21,), torch.nan)), r"model\.head\.bias: holds NaN"),
-        (_put("running", "more", torch.ones(3)), r"running\.more: is unknown"),
+        (_put("running", "more", torch.ones(3)), r"running\.'more': is unknown"),
         (_put("optimizer", None), "optimizer: is not the state of an optimiser"),
         (_put("optimizer", {"state": {}}), "optimizer: is not the state of an optimiser"),
         (_put("optimizer", "state", 3, {}), r"optimizer\.state\.3\.exp_avg: is missing"),
