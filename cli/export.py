@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sketch_edge.cli.command import FiniteRange, SketchCommand, escape, say
-from sketch_edge.runtime.errors import InputError
+from sketch_edge.runtime.errors import CheckpointError, InputError
 from sketch_edge.runtime.files import check_writable
 from sketch_edge.runtime.manifest import TEMPERATURE
 
@@ -76,7 +76,12 @@ def main(
     checkpoint = load_checkpoint(model)
     target = out or model.with_name(model.name.removesuffix(".pt") + ".sketch.zip")
     say(f"{model}: {len(checkpoint.about.classes)} classes, step {checkpoint.about.step}; exporting and verifying ...")
-    report = export_bundle(checkpoint, target, quantize=quantize, name=name, classes=chosen, temperature=temperature)
+    try:
+        report = export_bundle(
+            checkpoint, target, quantize=quantize, name=name, classes=chosen, temperature=temperature
+        )
+    except CheckpointError as error:
+        raise CheckpointError(f"{model}:{error}") from error
     click.echo(_table(report))
 
 

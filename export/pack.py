@@ -26,6 +26,7 @@ from sketch_edge.export.verify import (
 )
 from sketch_edge.runtime.bundle import (
     MAX_BYTES,
+    MAX_MANIFEST_BYTES,
     Bundle,
     Credit,
     Defaults,
@@ -89,8 +90,7 @@ def export_bundle(
     Raises:
         InputError: an unknown class or variant, a name or temperature that no manifest takes, or a path that cannot be
             written.
-        CheckpointError: weights that do not fit.
-        BundleError: the model gives numbers that are not finite.
+        CheckpointError: weights that do not fit, or give numbers that are not finite.
         UnfinishedError: a gate was not passed, or the bundle would be too large to be read; nothing was written.
     """
     path = Path(out)
@@ -103,6 +103,12 @@ def export_bundle(
     model = checkpoint.model()
     reference = quantised_copy(model) if quantize == "w8" else model
     members, fp32_total = _make_members(model, quantize)
+    total = sum(map(len, members.values())) + MAX_MANIFEST_BYTES
+    if total > MAX_BYTES:
+        raise UnfinishedError(
+            f"{path}: would have up to {total} bytes (at most {MAX_BYTES}); nothing was written; "
+            "choose --quantize w8, or train a smaller model"
+        )
     if members != _make_members(model, quantize)[0]:
         raise UnfinishedError(f"{path}: two exports of one checkpoint differ; nothing was written; report this")
     manifest = _manifest(checkpoint, name, VARIANTS[quantize], temperature)
@@ -110,11 +116,6 @@ def export_bundle(
     require_parity(measured)
     parity = replace(manifest.parity, max_abs_error=_round_up(max(measured.step.largest, measured.encode.largest)))
     content = pack_bundle(replace(manifest, parity=parity), members, where=str(path))
-    if len(content) > MAX_BYTES:
-        raise UnfinishedError(
-            f"{path}: would have {len(content)} bytes (at most {MAX_BYTES}); nothing was written; "
-            "choose --quantize w8, or train a smaller model"
-        )
     write_atomic(path, content)
     return ExportReport(
         path,

@@ -30,7 +30,7 @@ import onnx
 import torch
 from torch import Tensor
 
-from sketch_edge.runtime.errors import UnfinishedError
+from sketch_edge.runtime.errors import CheckpointError, UnfinishedError
 from sketch_edge.runtime.manifest import Manifest
 from sketch_edge.runtime.noise import Noise
 from sketch_edge.runtime.sampler import Job, draw_rows
@@ -133,14 +133,21 @@ def measure(model: SketchVAE, session: Session, manifest: Manifest) -> Measured:
         manifest: of their bundle.
 
     Raises:
-        BundleError: the graphs give numbers that are not finite.
+        CheckpointError: the model gives numbers that are not finite.
+        BundleError: the graphs do.
     """
     exact = copy.deepcopy(model).double()
     carried = [_random_sketches(model, batch, STEPS, seed=batch) for batch in BATCHES]
+    float32 = [_decode(model, sketches) for sketches in carried]
+    if not all(np.isfinite(y).all() for y in float32):
+        raise CheckpointError("weights: give numbers that are not finite; train again with a lower learning_rate")
     walks = [_walk(exact, session, sketches) for sketches in carried]
     more = [_drawn_sketches(session, manifest), *_every_class(model)]
     steps = [found for found, _ in walks] + [_walk(exact, session, sketches)[0] for sketches in more]
-    drifts = [_drift(exact, model, sketches, y) for sketches, (_, y) in zip(carried, walks, strict=True)]
+    drifts = [
+        _drift(_decode(exact, sketches), y, torchs)
+        for sketches, (_, y), torchs in zip(carried, walks, float32, strict=True)
+    ]
     encoded = [_compare_encoders(exact, model, session, batch) for batch in BATCHES]
     step, drift, encode = (reduce(Difference.__or__, found) for found in (steps, drifts, encoded))
     return Measured(step, drift, encode, _time_step(model, session))
@@ -200,10 +207,9 @@ def _walk(exact: SketchVAE, session: Session, sketches: Sketches) -> tuple[Diffe
     return found, y
 
 
-def _drift(exact: SketchVAE, model: SketchVAE, sketches: Sketches, y: Reals) -> Difference:
+def _drift(expected: Reals, y: Reals, float32: Reals) -> Difference:
     """Compare all y of the graphs with those of the network, which carried its own state."""
-    expected = _decode(exact, sketches)
-    return Difference.of(y, expected, _tolerance(_decode(model, sketches), expected))
+    return Difference.of(y, expected, _tolerance(float32, expected))
 
 
 def _compare_encoders(exact: SketchVAE, model: SketchVAE, session: Session, batch: int) -> Difference:

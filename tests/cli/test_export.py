@@ -148,3 +148,15 @@ def test_a_checkpoint_without_torch_asks_for_torch(model_file):
         assert done.returncode == 1
         assert "torch" in done.stderr
         assert done.stderr.startswith("error: ")
+
+
+def test_weights_that_overflow_are_refused(model_file, tmp_path):
+    """Every number of the file is finite, what comes of them is not: the file's fault, exit code 2."""
+    found = load_checkpoint(model_file)
+    model = tmp_path / "huge.pt"
+    huge = {name: weight + 3e38 if name.startswith("head") else weight for name, weight in found.weights.items()}
+    save_checkpoint(model, dataclasses.replace(found, weights=huge))
+    result = _run(model)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith(f"error: {model}:weights: give numbers that are not finite; train")
+    assert list(tmp_path.iterdir()) == [model]

@@ -124,7 +124,7 @@ def test_a_file_name_becomes_a_name_that_a_manifest_takes(file, name):
 def test_a_bundle_too_large_to_be_read_is_not_written(checkpoint, tmp_path, monkeypatch):
     """The limit is the reader's."""
     monkeypatch.setattr(pack, "MAX_BYTES", 1000)
-    with pytest.raises(UnfinishedError, match=r"x\.sketch\.zip: would have \d+ bytes \(at most 1000\); nothing"):
+    with pytest.raises(UnfinishedError, match=r"x\.sketch\.zip: would have up to \d+ bytes \(at most 1000\); nothing"):
         export_bundle(checkpoint, tmp_path / "x.sketch.zip")
     assert list(tmp_path.iterdir()) == []
 

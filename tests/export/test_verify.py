@@ -20,7 +20,7 @@ from sketch_edge.export.verify import (  # noqa: E402
     rounding_error,
 )
 from sketch_edge.runtime.bundle import Bundle, read_bundle  # noqa: E402
-from sketch_edge.runtime.errors import UnfinishedError  # noqa: E402
+from sketch_edge.runtime.errors import CheckpointError, UnfinishedError  # noqa: E402
 from sketch_edge.runtime.session import Session  # noqa: E402
 from sketch_edge.train.checkpoint import About, Checkpoint  # noqa: E402
 from sketch_edge.train.config import Config  # noqa: E402
@@ -167,6 +167,14 @@ def test_a_network_that_enlarges_rounding_passes_and_an_error_in_its_graph_does_
     _nudge(wild.head.bias)
     with pytest.raises(UnfinishedError, match=r"^step\.onnx: differs from torch in a step"):
         require_parity(measure(wild, session, manifest))
+
+
+def test_weights_that_overflow_are_the_checkpoints_fault(session, bundle, model):
+    """Finite numbers that give none: said as such, not as a fault of the export."""
+    huge = copy.deepcopy(model)
+    huge.head.weight.data.mul_(1e38).add_(3e38)
+    with pytest.raises(CheckpointError, match=r"^weights: give numbers that are not finite; train again"):
+        measure(huge, session, bundle.manifest)
 
 
 def test_rounding_error_of_a_model_with_itself_is_zero(model):
