@@ -5,7 +5,7 @@ mu_x, mu_y, log sigma_x, log sigma_y, rho-hat. With temperature tau in [0, 10] a
 
 * mixture component: ``k = argmax(logits + tau * gumbel)``, which samples softmax(logits / tau) (eq. 8; the Gumbel-max
   trick, Maddison et al. 2014). At tau = 0 it is the most likely one, with no division by zero. In float32.
-* pen state: the same with the pen logits and tau^(1/3), the milder `pen_temperature`. The end cannot be chosen before a
+* pen state: the same with the pen logits and tau^(1/5), the milder `pen_temperature`. The end cannot be chosen before a
   first point was drawn.
 * offset, in model units and float64, for component k, sigma = exp(log sigma), rho = tanh(rho-hat):
   ``dx = mu_x + sigma_x * n1``, ``dy = mu_y + sigma_y * (rho * n1 + sqrt(1 - rho^2) * n2)``, where n1 and n2 are the
@@ -116,8 +116,8 @@ def stream_rows(
 
 
 def pen_temperature(tau: float) -> float:
-    """The temperature of the pen states when that of the lines is `tau`: its cube root, 0.67 for 0.3."""
-    return float(tau ** (1.0 / 3.0))
+    """The temperature of the pen states when that of the lines is `tau`: its fifth root, 0.63 for 0.1."""
+    return float(tau ** (1.0 / 5.0))
 
 
 class _Pen:

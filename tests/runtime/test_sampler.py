@@ -51,7 +51,7 @@ def draw_by_the_document(job: Job, tau: float, most: int) -> list[tuple[int, int
     while len(rows) < most:
         y, h, c = step.run(["y", "h_next", "c_next"], {"x": x, "gate": gate, "h": h, "c": c})
         gumbels, normals = noise.steps(1)
-        pen = y[0, :3] + np.float32(tau ** (1 / 3)) * gumbels[0, :3]
+        pen = y[0, :3] + np.float32(tau ** (1 / 5)) * gumbels[0, :3]
         k = int(np.argmax(y[0, 3 : 3 + M] + np.float32(tau) * gumbels[0, 3:]))
         state = int(np.argmax(pen if rows else pen[:2]))
         if state == 2:
@@ -228,13 +228,13 @@ def test_offsets_are_correlated(rho):
 
 @pytest.mark.parametrize("tau", [0.5, 1.0])
 def test_components_and_pen_states_follow_their_softmax(tau):
-    """Components follow softmax(logits / tau) (eq. 8), pen states the milder softmax(logits / tau^(1/3))."""
+    """Components follow softmax(logits / tau) (eq. 8), pen states the milder softmax(logits / tau^(1/5))."""
     logits, pen = np.array([0.2, 1.0, -0.5]), np.array([0.3, -0.4, -99])
     y = np.concatenate([pen, logits, [1, 2, 3], [0] * 3, [-20] * 6, [0] * 3])
     (drawn,) = Scripted([y], mixtures=3).draw(tau, 10_000)
     for got, wanted in (
         (np.bincount(drawn.rows[:, 0] // 500)[1:], np.exp(logits / tau)),
-        (np.bincount(drawn.rows[:, 2]), np.exp(pen[:2] / tau ** (1 / 3))),
+        (np.bincount(drawn.rows[:, 2]), np.exp(pen[:2] / tau ** (1 / 5))),
     ):
         np.testing.assert_allclose(got / got.sum(), wanted / wanted.sum(), atol=0.015)
 
