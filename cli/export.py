@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     type=click.Choice(["none", "w8"]),
     help="w8: weights in int8, a quarter of the size, the same arithmetic; none: float32.",
 )
-@click.option("--classes", default="", metavar="A,B,...", help="Keep these classes only.  [default: all]")
+@click.option("--classes", default="", show_default="all", metavar="A,B,...", help="Keep these classes only.")
 @click.option(
     "--temperature", default=TEMPERATURE, type=FiniteRange(0, 10), help="What drawing uses where nobody says another."
 )
@@ -75,6 +75,7 @@ def main(
 
     checkpoint = load_checkpoint(model)
     target = out or model.with_name(model.name.removesuffix(".pt") + ".sketch.zip")
+    _check_replaced(target)
     say(f"{model}: {len(checkpoint.about.classes)} classes, step {checkpoint.about.step}; exporting and verifying ...")
     try:
         report = export_bundle(
@@ -83,6 +84,15 @@ def main(
     except CheckpointError as error:
         raise CheckpointError(f"{model}:{error}") from error
     click.echo(_table(report))
+
+
+def _check_replaced(target: Path) -> None:
+    """Refuse to replace a file that is no bundle, such as the data set: somebody's slip, not their wish."""
+    with contextlib.suppress(OSError):  # not there, or not readable: said elsewhere
+        with target.open("rb") as file:
+            start = file.read(64)
+        if start and not (start.startswith(b"PK") and b"manifest.json" in start):
+            raise InputError(f"{target}: exists and is no bundle; choose another --out, or delete it first")
 
 
 def _table(report: ExportReport) -> str:

@@ -58,6 +58,18 @@ def test_inspect_tells_bundle_and_checkpoint_apart(model_file, tmp_path):
     assert "cat 2, star 3" in shown.stdout
 
 
+def test_an_older_bundle_is_replaced_but_nothing_else(model_file, tmp_path):
+    """Exporting again is usual; a data set or a picture under the name of --out is somebody's slip."""
+    out = tmp_path / "m.sketch.zip"
+    assert _run(model_file, "--out", out, "--quantize", "none").exit_code == 0
+    assert _run(model_file, "--out", out).exit_code == 0
+    out.write_bytes(b"PK\x03\x04 data.npz")
+    refused = _run(model_file, "--out", out)
+    assert refused.exit_code == 2
+    assert refused.stderr == f"error: {out}: exists and is no bundle; choose another --out, or delete it first\n"
+    assert out.read_bytes() == b"PK\x03\x04 data.npz"
+
+
 @pytest.mark.parametrize(
     ("args", "what"),
     [
