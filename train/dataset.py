@@ -24,6 +24,7 @@ import math
 import os
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -202,12 +203,26 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def refuse_models(path: Path, members: Iterable[str]) -> None:
+    """Say so where a zip of these members is a model and no drawings.
+
+    Raises:
+        DataError: the zip is a bundle or a checkpoint.
+    """
+    kinds = {"manifest.json": "bundle", "data.pkl": "checkpoint"}
+    for name in members:
+        kind = kinds.get(name.rsplit("/", 1)[-1])
+        if kind is not None:
+            raise DataError(f"{path}: is a {kind}, not drawings; sketch-export --inspect {path} shows what it holds")
+
+
 def _read_members(path: Path, content: bytes) -> dict[str, npt.NDArray[Any]]:
     """Read the closed set of members, each with its expected type and dimensions, and no pickle."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             infos = archive.infolist()
             members = {info.filename.removesuffix(".npy"): info for info in infos}
+            refuse_models(path, members)
             if "points" not in members or "format" not in members or len(members) != len(infos):
                 shown = ", ".join(sorted(members)[:5]) or "nothing"
                 raise DataError(f"{path}: is a zip of {shown} (expected the members of a data set); {AGAIN}")

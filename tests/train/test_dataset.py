@@ -316,3 +316,14 @@ def test_the_sources_are_json(path):
             "drawings": 2,
             "synthetic": False,
         }
+
+
+def test_a_model_in_place_of_drawings_is_named(tmp_path):
+    """A bundle given as drawings or as a data set is called a bundle, with the command that looks into it."""
+    from sketch_edge.train.readers.source import find_kind
+
+    path = tmp_path / "data.npz"
+    path.write_bytes((Path(__file__).parent.parent / "data" / "tiny.sketch.zip").read_bytes())
+    for read in (load_dataset, find_kind):
+        with pytest.raises(DataError, match=r"is a bundle, not drawings; sketch-export --inspect"):
+            read(path)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from sketch_edge.runtime.errors import DataError
+from sketch_edge.train.dataset import refuse_models
 
 Kind = Literal["text", "gzip", "sketchrnn", "dataset"]
 
@@ -96,6 +97,7 @@ def _kind_of_zip(path: Path) -> Kind:
         return "sketchrnn"
     if "points.npy" in names and "offsets.npy" in names:
         return "dataset"
+    refuse_models(path, names)
     shown = ", ".join(names[:4]) or "nothing"
     raise DataError(f"{path}: is a zip of {shown} (expected train, valid, test of a sketch-rnn file); give drawings")
 
