@@ -136,12 +136,13 @@ def main(
     if out is None:
         raise InputError("--out: missing; name the file to write, such as star.svg, or - for standard output")
     from sketch_edge.runtime.artist import load
+    from sketch_edge.runtime.files import refuse_same
 
     labels = _labels(names, count, layout, index)
     look = {"background": background, "width_px": width_px}
     output = _check_output(out, format, layout, page, margin, landscape, look)
-    if model is not None and out != STANDARD_OUTPUT and Path(out).exists() and Path(out).samefile(model):
-        raise InputError(f"{out}: is the bundle itself; choose another --out")
+    if model is not None and out != STANDARD_OUTPUT:
+        refuse_same(Path(out), model, "the bundle")
     artist = load(model, provider=provider, threads=threads)
     drawn = artist.draw_each(labels, seed=seed, temperature=temperature, max_points=max_points, first_index=index)
     last = index + len(labels) - 1

@@ -10,7 +10,7 @@ import click
 
 from sketch_edge.cli.command import FiniteRange, SketchCommand, escape, say
 from sketch_edge.runtime.errors import CheckpointError, InputError
-from sketch_edge.runtime.files import check_writable
+from sketch_edge.runtime.files import check_writable, refuse_same
 from sketch_edge.runtime.manifest import TEMPERATURE
 
 if TYPE_CHECKING:
@@ -67,9 +67,7 @@ def main(
         raise InputError(f"--classes {classes}: names no class; write --classes star,moon or leave it out")
     if out is not None:
         check_writable(out)
-        with contextlib.suppress(OSError):  # one of the two does not exist, or cannot be a file: said elsewhere
-            if out.samefile(model):
-                raise InputError(f"{out}: is the checkpoint itself; choose another --out")
+        refuse_same(out, model, "the checkpoint")
     from sketch_edge.export.pack import export_bundle
     from sketch_edge.train.checkpoint import load_checkpoint
 

@@ -14,7 +14,7 @@ import click
 
 from sketch_edge.cli.command import SketchCommand, Stopped, say
 from sketch_edge.runtime.errors import InputError, UnfinishedError
-from sketch_edge.runtime.files import check_writable, sweep_temporaries
+from sketch_edge.runtime.files import check_writable, refuse_same, sweep_temporaries
 
 if TYPE_CHECKING:
     import torch
@@ -97,9 +97,7 @@ def _check_paths(data: Path, out: Path, resume: bool, overwrite: bool) -> None:
     if resume and overwrite:
         raise InputError("--resume: goes on from a training, --overwrite starts anew; choose one of them")
     check_writable(out)
-    with contextlib.suppress(OSError):  # one of the two does not exist, or cannot be a file: said elsewhere
-        if out.samefile(data):
-            raise InputError(f"{out}: is the data set itself; choose another --out")
+    refuse_same(out, data, "the data set")
     if resume and not out.exists():
         raise InputError(f"{out}: does not exist, so there is nothing to go on from; start without --resume")
     if out.exists() and not (resume or overwrite):

@@ -68,6 +68,17 @@ def check_writable(path: Path) -> None:
         raise InputError(f"{path}: {problem}")
 
 
+def refuse_same(out: Path, source: Path, what: str) -> None:
+    """Refuse to write over the file that is read, whatever its name or link; `what` says what that is.
+
+    Raises:
+        InputError: both names lead to one file.
+    """
+    with contextlib.suppress(OSError):  # one of the two does not exist, or cannot be a file: said elsewhere
+        if out.samefile(source):
+            raise InputError(f"{out}: is {what} itself; choose another --out")
+
+
 def sweep_temporaries(folder: Path, name: str) -> int:
     """Delete temporary files that a killed writer of the file `folder/name` left behind; returns how many.
 

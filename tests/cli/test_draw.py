@@ -282,6 +282,15 @@ REFUSED = [
 ]
 
 
+def test_a_missing_bundle_is_bad_input_also_where_the_drawing_exists(folder):
+    """An old drawing under the name of --out changes nothing about the refusal, and stays."""
+    (folder / "a.svg").write_text("old")
+    result = draw(*STAR, "-o", "a.svg", model=folder / "nothing.sketch.zip")
+    assert result.exit_code == 2
+    assert "nothing.sketch.zip: no such file" in result.stderr
+    assert (folder / "a.svg").read_text() == "old"
+
+
 def test_a_drawing_does_not_replace_the_bundle_it_comes_from(folder):
     """The model that took a night to train is not lost to a slip of the hand."""
     own = folder / "mine.svg"
