@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sketch_edge.runtime.artist import open_bundle
+from sketch_edge.runtime.bundle import open_bundle
 from sketch_edge.runtime.manifest import Manifest
 from sketch_edge.runtime.sampler import Job, draw_rows
 from sketch_edge.runtime.session import Session

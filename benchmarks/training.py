@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sketch_edge.runtime.strokes import STROKE
 from sketch_edge.train.batches import Batch
 from sketch_edge.train.config import Config
 from sketch_edge.train.dataset import DataSet, load_dataset
 from sketch_edge.train.loop import Trainer
-from sketch_edge.train.model import STROKE
 
 
 def random_walks(drawings: int = 3000, seed: int = 0) -> DataSet:

@@ -19,8 +19,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from sketch_edge.runtime.strokes import STROKE
 from sketch_edge.train.cell import Start, Step
-from sketch_edge.train.model import STROKE, SketchVAE, weight_of
+from sketch_edge.train.model import SketchVAE, weight_of
 
 OPSET = 18
 IR_VERSION = 8

@@ -17,7 +17,8 @@ from onnx import helper, numpy_helper
 from torch import Tensor
 
 from sketch_edge.runtime.errors import UnfinishedError
-from sketch_edge.train.model import STROKE, SketchVAE, weight_of
+from sketch_edge.runtime.strokes import STROKE
+from sketch_edge.train.model import SketchVAE, weight_of
 
 SMALLEST = 1024
 """Matrices with fewer entries stay float32: they cost nothing and their rounding would."""

@@ -36,8 +36,8 @@ import numpy.typing as npt
 from sketch_edge.runtime.errors import BundleError
 from sketch_edge.runtime.manifest import PEN_STATES, Manifest
 from sketch_edge.runtime.noise import Floats, Noise
-from sketch_edge.runtime.session import STROKE, Decoder, State, Stepping
-from sketch_edge.runtime.strokes import START_TOKEN
+from sketch_edge.runtime.session import Decoder, State, Stepping
+from sketch_edge.runtime.strokes import START_TOKEN, STROKE
 
 BLOCK = 64
 """Steps whose noise is made at once."""

@@ -16,14 +16,13 @@ import numpy.typing as npt
 from sketch_edge.runtime.bundle import Bundle
 from sketch_edge.runtime.errors import BundleError, InputError, UnfinishedError
 from sketch_edge.runtime.manifest import EXPORT_AGAIN, Sizes
+from sketch_edge.runtime.strokes import STROKE
 
 Floats = npt.NDArray[np.float32]
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 CHOICES = ("auto", *PROVIDERS)
 MAX_THREADS = 64
-STROKE = 5
-"""Width of a stroke-5 row."""
 
 _REAL, _WHOLE = "tensor(float)", "tensor(int64)"
 _FREE = None  # a dimension that must not be frozen in the graph: the batch, the rows of a sketch

@@ -31,6 +31,9 @@ Array = npt.NDArray[Any]
 BOX = 255.0
 """Side of the Quick, Draw! box: the larger side of a normalised drawing."""
 
+STROKE = 5
+"""Width of a stroke-5 row."""
+
 START_TOKEN = (0.0, 0.0, 1.0, 0.0, 0.0)
 """The stroke-5 row that every sketch begins with: the pen is down on the first point."""
 

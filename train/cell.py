@@ -10,7 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sketch_edge.train.model import STROKE, SketchVAE, weight_of
+from sketch_edge.runtime.strokes import STROKE
+from sketch_edge.train.model import SketchVAE, weight_of
 
 
 class Start(nn.Module):

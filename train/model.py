@@ -13,10 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sketch_edge.runtime.manifest import PEN_STATES
+from sketch_edge.runtime.strokes import STROKE
 from sketch_edge.train.config import ModelConfig
-
-STROKE = 5  # width of a stroke-5 row
-PENS = 3  # pen down, pen up, end
 
 
 class Forward(NamedTuple):
@@ -55,7 +54,7 @@ class SketchVAE(nn.Module):
         self.decoder_start = nn.Linear(Z + E, 2 * H)
         self.decoder = nn.LSTM(STROKE + Z + E, H)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(H, 6 * config.mixtures + PENS)
+        self.head = nn.Linear(H, 6 * config.mixtures + PEN_STATES)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -156,7 +155,7 @@ def weight_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, ...
         **linear("posterior", 2 * He, 2 * Z),
         **linear("decoder_start", Z + E, 2 * H),
         **lstm("decoder", STROKE + Z + E, H),
-        **linear("head", H, 6 * config.mixtures + PENS),
+        **linear("head", H, 6 * config.mixtures + PEN_STATES),
     }
 
 
@@ -202,4 +201,4 @@ class Mixture(NamedTuple):
 
 def split_output(output: Tensor) -> Mixture:
     """Name the parts of y, (N, 6M + 3): three pen logits, then six blocks of M (Ha & Eck 2017, eq. 4-7)."""
-    return Mixture(output[:, :PENS], *output[:, PENS:].chunk(6, dim=1))
+    return Mixture(output[:, :PEN_STATES], *output[:, PEN_STATES:].chunk(6, dim=1))

@@ -15,10 +15,11 @@ from sketch_edge.runtime.manifest import TEMPERATURE, Credit, Defaults, Manifest
 from sketch_edge.runtime.sampler import Job, draw_rows
 from sketch_edge.runtime.session import State
 from sketch_edge.runtime.sketch import Sketch
+from sketch_edge.runtime.strokes import STROKE
 from sketch_edge.runtime.writers.png import render
 from sketch_edge.train.cell import Start, Step
 from sketch_edge.train.checkpoint import About
-from sketch_edge.train.model import STROKE, SketchVAE
+from sketch_edge.train.model import SketchVAE
 
 Floats = npt.NDArray[np.float32]
 
