@@ -99,7 +99,15 @@ def place(sketch: Sketch, box: npt.NDArray[np.float64], pen: int = 0, *, baselin
     if baseline:
         y, to_y = bounds.bottom, top + height
     lines = tuple((line - (x, y)) * scale + (to_x, to_y) for line in sketch.lines)
-    return Placed(lines, sketch.label, pen, sketch.seed, sketch.index, sketch.temperature, sketch.source)
+    return Placed(
+        lines,
+        sketch.label,
+        pen,
+        seed=sketch.seed,
+        index=sketch.index,
+        temperature=sketch.temperature,
+        source=sketch.source,
+    )
 
 
 def pen_width_mm(side_mm: float) -> float:

@@ -81,7 +81,7 @@ class Placed:
     """A sketch in its place on the page. The lines are copied and made read-only.
 
     Raises:
-        InputError: a line is not of shape (n, 2) with n >= 1, or a coordinate is not a finite number.
+        InputError: a line is not of shape (n, 2) with n >= 1, or a coordinate or the depth is not a finite number.
     """
 
     lines: tuple[npt.NDArray[np.float64], ...]
@@ -93,6 +93,10 @@ class Placed:
     pen: int = 0
     """Index into the pens of the scene."""
 
+    depth: float = 0.0
+    """How far behind: an object hides what has a greater depth, where hidden lines are removed. Equal depths hide
+    nothing of each other."""
+
     seed: int | None = None
     index: int = 0
     temperature: float | None = None
@@ -101,6 +105,8 @@ class Placed:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", checked_lines(self.lines, self.label or "object"))
+        if not math.isfinite(self.depth):
+            raise InputError(f"{self.label or 'object'}: the depth is {self.depth} (expected a finite number)")
 
     @property
     def bounds(self) -> Bounds:

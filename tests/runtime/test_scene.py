@@ -94,3 +94,9 @@ def test_captions_that_cannot_be_written_are_refused():
     for fields in ((float("nan"), 2, 3), (1, float("inf"), 3), (1, 2, 0), (1, 2, float("nan")), (1, 2, 3, "left")):
         with pytest.raises(InputError, match=r"^caption: "):
             Caption("cat", *fields)
+
+
+def test_a_depth_is_a_finite_number():
+    """What lies how far behind cannot be nan or infinite: sorting by it would mean nothing."""
+    with pytest.raises(InputError, match="depth is nan"):
+        Placed((np.zeros((2, 2)),), "cat", depth=float("nan"))
