@@ -93,15 +93,15 @@ class Placed:
     pen: int = 0
     """Index into the pens of the scene."""
 
-    depth: float = 0.0
-    """How far behind: an object hides what has a greater depth, where hidden lines are removed. Equal depths hide
-    nothing of each other."""
-
     seed: int | None = None
     index: int = 0
     temperature: float | None = None
     source: str = ""
     """These four say how to have the sketch again, as in `Sketch`."""
+
+    depth: float = 0.0
+    """How far behind: an object hides what has a greater depth, where hidden lines are removed. Equal depths hide
+    nothing of each other."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", checked_lines(self.lines, self.label or "object"))

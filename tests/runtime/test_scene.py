@@ -99,4 +99,4 @@ def test_captions_that_cannot_be_written_are_refused():
 def test_a_depth_is_a_finite_number():
     """What lies how far behind cannot be nan or infinite: sorting by it would mean nothing."""
     with pytest.raises(InputError, match="depth is nan"):
-        Placed((np.zeros((2, 2)),), "cat", depth=float("nan"))
+        Placed(lines([[1, 2]]), "cat", depth=float("nan"))
