@@ -18,6 +18,7 @@ With the environment variable ``SKETCH_DEBUG=1`` the traceback stands before tha
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 import re
@@ -25,7 +26,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -89,6 +90,19 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class SectionOption(click.Option):
+    """An option that the help shows under a heading of its own; see `section`."""
+
+    def __init__(self, *args: Any, section: str, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.section = section
+
+
+def section(title: str) -> Callable[..., Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    """Give a `click.option` whose options stand under `title` in the help: a long list is read by its headings."""
+    return functools.partial(click.option, cls=SectionOption, section=title)
+
+
 class _Contract(click.Command):
     """A command whose `main` keeps the table of this module."""
 
@@ -104,6 +118,20 @@ class _Contract(click.Command):
             help="Show the version and exit.",
         )
         self.params = [*self.params, version]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under the headings of their sections, in the order in which these first appear."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                title = param.section if isinstance(param, SectionOption) else "Options"
+                sections.setdefault(title, []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
 
     def main(
         self,

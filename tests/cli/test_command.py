@@ -13,7 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from sketch_edge.cli.command import LONGEST_MESSAGE, SketchCommand, SketchGroup, escape, say
+from sketch_edge.cli.command import LONGEST_MESSAGE, SketchCommand, SketchGroup, escape, say, section
 from sketch_edge.runtime.errors import DataError, UnfinishedError
 from sketch_edge.runtime.version import VERSION
 
@@ -160,6 +160,24 @@ def test_help_goes_to_stdout_with_defaults(option):
     assert result.exit_code == 0
     assert "[default: 3]" in result.stdout
     assert "--version" in result.stdout
+
+
+def test_options_stand_under_the_headings_of_their_sections():
+    """Sections come in the order of their first option; options without one, --help among them, stand last."""
+
+    @click.command("sketch-test", cls=SketchCommand)
+    @section("Page")("--page", help="Size.")
+    @section("Plotter")("--machine", help="Name.")
+    @section("Page")("--margin", help="Length.")
+    def command(page, machine, margin):
+        pass
+
+    text = CliRunner().invoke(command, ["--help"]).stdout
+    order = [
+        text.index(word) for word in ("Page:", "--page", "--margin", "Plotter:", "--machine", "Options:", "--help")
+    ]
+    assert order == sorted(order)
+    assert CliRunner().invoke(command, ["--pag", "a4"]).stderr.startswith("error: --pag: no such option (the nearest")
 
 
 def test_version_is_printed(group):
