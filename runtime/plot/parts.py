@@ -134,7 +134,7 @@ class Speed:
     travel_mm_min: float = setting(
         3000.0,
         "Feed with the pen up. Grbl and LinuxCNC take their own fastest instead, for moves like these.",
-        within=(1, _)FASTEST,
+        within=_RATE,
     )
     z_mm_min: float = setting(
         300.0, "Feed of the z axis when it puts the pen down or lifts it; other pens have none.", within=_RATE
