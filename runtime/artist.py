@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.bundle import Bundle, open_bundle
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, MAX_POINTS, MAX_TEMPERATURE, Manifest, short
+from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, MAX_POINTS, MAX_TEMPERATURE, Manifest, fold_name, short
 from sketch_edge.runtime.noise import KEY_LIMIT
 from sketch_edge.runtime.sampler import Job, Rows, draw_rows, stream_rows
 from sketch_edge.runtime.session import Session
@@ -58,6 +58,23 @@ class Stream:
         return next(self._points)
 
 
+@dataclass(frozen=True)
+class Order:
+    """A sketch that is wanted: what `Artist.draw` takes."""
+
+    name: str
+    """A class; upper or lower case, spaces, "_" and "-" do not matter."""
+
+    seed: int
+    """0 .. 2**64 - 1."""
+
+    index: int = 0
+    """Which sketch of that seed, 0 .. 2**64 - 1."""
+
+    temperature: float | None = None
+    """0 to 10; the bundle's own where not given."""
+
+
 class Artist:
     """A bundle, ready to draw. Several threads may share one.
 
@@ -74,7 +91,9 @@ class Artist:
 
     def __init__(self, bundle: Bundle, *, provider: str = "auto", threads: int = 1) -> None:
         self._session = Session(bundle, provider, threads)
-        self._ids = {name: number for number, name in reversed(list(enumerate(map(_fold, bundle.manifest.classes))))}
+        self._ids = {
+            name: number for number, name in reversed(list(enumerate(map(fold_name, bundle.manifest.classes))))
+        }
         self._ids |= {name: number for number, name in enumerate(bundle.manifest.classes)}
         self.manifest: Manifest = bundle.manifest
         """What the bundle says about itself."""
@@ -99,7 +118,7 @@ class Artist:
         """
         if not isinstance(name, str):
             raise InputError(f"class {short(name)}: is {type(name).__name__} (expected text)")
-        number = self._ids.get(name, self._ids.get(_fold(name)))
+        number = self._ids.get(name, self._ids.get(fold_name(name)))
         if number is None:
             raise InputError(
                 f"class {short(name)}: is not among the {len(self.classes)} classes of {self.manifest.name}; "
@@ -168,6 +187,27 @@ class Artist:
         drawn = draw_rows(self._session, self.manifest, jobs, tau, most)
         return (self._sketch(job, rows, tau) for job, rows in zip(jobs, drawn, strict=True))
 
+    def draw_orders(self, orders: Sequence[Order], *, max_points: int | None = None) -> list[Sketch]:
+        """Draw a sketch for each order, each with its own seed, index and temperature: as `draw` gives it.
+
+        Sketches of equal temperature are drawn side by side, as in `draw_many`.
+
+        Raises:
+            InputError, BundleError: as `draw`.
+        """
+        most = self._checked_points(max_points)
+        jobs: dict[float, list[tuple[int, Job]]] = {}
+        for number, order in enumerate(orders):
+            index = _checked_integer("index", order.index, 0, KEY_LIMIT - 1)
+            job = Job(self.class_id(order.name), _checked_seed(order.seed), index)
+            jobs.setdefault(self._checked_temperature(order.temperature), []).append((number, job))
+        sketches: dict[int, Sketch] = {}
+        for tau, numbered in jobs.items():
+            drawn = draw_rows(self._session, self.manifest, [job for _, job in numbered], tau, most)
+            for (number, job), rows in zip(numbered, drawn, strict=True):
+                sketches[number] = self._sketch(job, rows, tau)
+        return [sketches[number] for number in range(len(orders))]
+
     def stream(
         self,
         name: str,
@@ -219,7 +259,9 @@ class Artist:
         """Say which classes a name may have meant."""
         import difflib
 
-        nearest = difflib.get_close_matches(_fold(name), list(self._ids), n=6) if len(name) <= MAX_NAME_LENGTH else []
+        nearest = (
+            difflib.get_close_matches(fold_name(name), list(self._ids), n=6) if len(name) <= MAX_NAME_LENGTH else []
+        )
         found = dict.fromkeys(self.classes[self._ids[each]] for each in nearest)
         if not found:
             return "--list, or Artist.classes, names them all"
@@ -261,11 +303,6 @@ def _points(rows: Iterator[tuple[int, int, int]], grid: int) -> Iterator[Point]:
         x, y = x + dx, y + dy
         yield Point(x / grid, y / grid, not lifted, bool(lift))
         lifted = lift
-
-
-def _fold(name: str) -> str:
-    """A class name without what users write differently: case, "_", "-", spaces around and between."""
-    return re.sub(r"[\s_-]+", " ", name.casefold()).strip()
 
 
 def _checked_seed(seed: int | None) -> int:

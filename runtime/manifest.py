@@ -6,6 +6,7 @@ docs/FORMAT.md lists every key with its meaning and range.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn, TypeVar
@@ -341,6 +342,11 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
+
+
+def fold_name(name: str) -> str:
+    """A class name without what users write differently: case, "_", "-", spaces around and between."""
+    return re.sub(r"[\s_-]+", " ", name.casefold()).strip()
 
 
 def short(value: object) -> str:
