@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sketch_edge.runtime import drawings
+from sketch_edge.runtime.drawings import NAME_LIMIT
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import lines_to_stroke3
 from sketch_edge.runtime.writers.json import render
 from sketch_edge.train.readers import Drawing, DrawingReader
-from sketch_edge.train.readers import text as text_module
-from sketch_edge.train.readers.drawing import NAME_LIMIT, encode_lines
+from sketch_edge.train.readers.drawing import encode_lines
 
 CAT = {"word": "cat", "key_id": "1", "recognized": True, "drawing": [[[0, 255, 255], [0, 0, 9]], [[3], [4]]]}
 CAT_ROWS = [[255, 0, 0], [0, 9, 1], [-252, -5, 1]]
@@ -295,14 +296,14 @@ def test_a_gzip_bomb_of_records_is_refused(tmp_path):
 
 def test_a_line_of_many_megabytes_is_refused(tmp_path, monkeypatch):
     """It is not even read to its end."""
-    monkeypatch.setattr(text_module, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(drawings, "LONGEST_LINE", 1000)
     path = write(tmp_path / "x.ndjson", CAT, CAT | {"key_id": "1" * 2000})
     assert refused(path).startswith(":2: is a line of over")
 
 
 def test_a_document_of_many_megabytes_is_refused(tmp_path, monkeypatch):
     """A list has to be read whole: large files have to be ndjson."""
-    monkeypatch.setattr(text_module, "LARGEST_DOCUMENT", 1000)
+    monkeypatch.setattr(drawings, "LARGEST_DOCUMENT", 1000)
     path = tmp_path / "x.json"
     path.write_text(json.dumps([CAT] * 20))
     assert refused(path).startswith(": is one JSON value of over")

@@ -22,11 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from sketch_edge.runtime.drawings import check_name, find_word, parse_record, read_records
 from sketch_edge.runtime.errors import DataError
-from sketch_edge.train.readers.drawing import Drawing, check_name
+from sketch_edge.train.readers.drawing import Drawing
 from sketch_edge.train.readers.sketchrnn import LARGEST_FILE, read_sketchrnn
 from sketch_edge.train.readers.source import HashedFile, Inflated, find_kind
-from sketch_edge.train.readers.text import find_word, parse_record, read_drawing, read_records
+from sketch_edge.train.readers.text import read_drawing
 
 __all__ = ["Drawing", "DrawingReader", "check_name", "find_kind"]
 

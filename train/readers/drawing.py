@@ -14,12 +14,6 @@ from sketch_edge.runtime.strokes import BOX, fit_to_box, simplify_line
 RDP_EPSILON = 2.0
 """Units of the 0..255 box: the tolerance that the official simplification uses."""
 
-COORDINATE_LIMIT = 1e7
-"""No canvas is that large; beyond it, sums of coordinates lose the pixel."""
-
-NAME_LIMIT = 100
-"""Characters of a class name; the longest official one has 24."""
-
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
@@ -42,17 +36,6 @@ class Drawing:
 
     synthetic: bool = False
     """Whether the source says that a model made it."""
-
-
-def check_name(name: object) -> str | None:
-    """Say what is wrong with `name` as a class name, or None when nothing is."""
-    if not isinstance(name, str):
-        return f"is {type(name).__name__} (expected a class name)"
-    if not name or name != name.strip() or not name.isprintable():
-        return f"{name[:40]!r} is no class name (expected printable characters, no blanks at the ends)"
-    if len(name) > NAME_LIMIT:
-        return f"is a class name of {len(name)} characters (at most {NAME_LIMIT})"
-    return None
 
 
 def encode_canvas(points: npt.NDArray[np.float64], lengths: Sequence[int], raw: bool) -> npt.NDArray[np.int16]:

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sketch_edge.runtime.drawings import AGAIN, COORDINATE_LIMIT
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.strokes import BOX
-from sketch_edge.train.readers.drawing import COORDINATE_LIMIT, Drawing, encode_lines, larger_side
-from sketch_edge.train.readers.source import AGAIN
+from sketch_edge.train.readers.drawing import Drawing, encode_lines, larger_side
 from sketch_edge.train.readers.symbolic import SymbolError, read_arrays
 
 MEMBERS = ("train.npy", "valid.npy", "test.npy")

@@ -11,13 +11,11 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from sketch_edge.runtime.drawings import AGAIN, refuse_foreign
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.train.dataset import refuse_models
 
 Kind = Literal["text", "gzip", "sketchrnn", "dataset"]
-
-AGAIN = "get the file again (sketch-data fetch)"
-"""What to do about a damaged download."""
 
 GZIP_RATIO = 50
 """Drawings as text shrink to a fourth; a file that inflates to more than this many times its size is a trap."""
@@ -65,26 +63,6 @@ def read_head(path: Path, size: int = 4096) -> bytes:
     if not head:
         raise DataError(f"{path}: is empty (expected drawings); {AGAIN}")
     return head
-
-
-def refuse_foreign(path: Path, head: bytes) -> None:
-    """Refuse what often stands where a drawing file should: a web page, a Git LFS pointer, a pickle.
-
-    Raises:
-        DataError: `head`, the first bytes, is no JSON.
-    """
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text[:1] in (b"{", b"["):
-        return
-    if text.startswith(b"version https://git-lfs"):
-        raise DataError(f"{path}: is a Git LFS pointer (expected the file itself); run git lfs pull, or {AGAIN}")
-    if text.startswith(b"<"):
-        raise DataError(f"{path}: is a web page or XML (expected drawings); {AGAIN}")
-    if text.startswith((b"\x80", b"\x93NUMPY")):
-        raise DataError(f"{path}: is a pickle or a bare array (expected ndjson, json or npz); it was not opened")
-    if not text:
-        raise DataError(f"{path}: holds nothing but blanks (expected drawings); {AGAIN}")
-    raise DataError(f"{path}: starts with {bytes(text[:8])!r}, not with a JSON object or list; {AGAIN}")
 
 
 def _kind_of_zip(path: Path) -> Kind:
