@@ -1,0 +1,217 @@
+"""Planar arrangements: segments cut at all their crossings, and the outer boundary of what they enclose.
+
+Segments have whole-number ends (a fine grid), so that "left of", "on" and "crosses" are decided exactly, in int64.
+Crossings are rounded to the grid by snap rounding, which keeps the arrangement planar (Hobby 1999, "Practical segment
+intersection with finite precision output", Computational Geometry 13).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Integers = npt.NDArray[np.int64]
+
+GRID_BITS = 30
+"""Coordinates are 0 .. 2**30: a cross product of two differences is below 2**61 and fits an int64, doubled too."""
+
+_KEY_BITS = 31
+_MOST_PAIRS = 2_000_000
+"""So many pairs are looked at in one go, which bounds the memory it takes."""
+
+_ROUNDS = 8
+"""One round of snap rounding is enough but for ties; each further one looks whether that was so."""
+
+
+def box_pairs(
+    low: npt.NDArray[Any], high: npt.NDArray[Any], other_low: npt.NDArray[Any], other_high: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Which boxes (n, 2) touch or overlap which others (m, 2): two index arrays, one entry a pair."""
+    if not (len(low) and len(other_low)):
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    order = np.argsort(other_low[:, 0], kind="stable")
+    lefts = other_low[order, 0]
+    widest = (other_high[:, 0] - other_low[:, 0]).max()
+    first = np.searchsorted(lefts, low[:, 0] - widest, "left")
+    counts = np.maximum(np.searchsorted(lefts, high[:, 0], "right") - first, 0)
+    ends = np.cumsum(counts)
+    found: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]] = []
+    done = 0
+    while done < len(low):
+        start = int(ends[done] - counts[done])
+        last = max(done + 1, int(np.searchsorted(ends, start + _MOST_PAIRS, "right")))
+        size = counts[done:last]
+        one = np.repeat(np.arange(done, last), size)
+        within = np.arange(len(one)) - np.repeat(np.cumsum(size) - size, size)
+        other = order[np.repeat(first[done:last], size) + within]
+        meet = (other_high[other, 0] >= low[one, 0]) & (other_low[other, 1] <= high[one, 1])
+        meet &= other_high[other, 1] >= low[one, 1]
+        found.append((one[meet], other[meet]))
+        done = last
+    return np.concatenate([one for one, _ in found]), np.concatenate([other for _, other in found])
+
+
+def arrange(starts: Integers, ends: Integers) -> tuple[Integers, npt.NDArray[np.intp]]:
+    """Cut segments, given by their ends (n, 2), at all crossings and touches.
+
+    Returns:
+        The vertices (k, 2) in ascending order of (x, y), and the edges (m, 2) as indices into them, the smaller first.
+        Edges meet in vertices only; no edge is there twice or has length zero.
+    """
+    edges = _unique_edges(_keys(starts), _keys(ends))
+    for _ in range(_ROUNDS):
+        cut = _cut(edges)
+        if cut is None:
+            break
+        edges = cut
+    keys, inverse = np.unique(edges, return_inverse=True)
+    return _points(keys), inverse.reshape(-1, 2)
+
+
+def outer_loops(vertices: Integers, edges: npt.NDArray[np.intp]) -> list[list[int]]:
+    """The boundary of all that the edges of an arrangement enclose, holes filled.
+
+    Edges with the outside on both of their sides (loose ends, bridges between two shapes) are left out.
+
+    Returns:
+        Simple polygons as lists of vertices, all in the same direction (the enclosed lies to the left where y points
+        up). They may lie inside each other, and touch in vertices; their edges do not cross.
+    """
+    if len(edges) < 3:
+        return []
+    onward, outside = _faces(vertices, edges)
+    count = len(edges)  # half-edge h and its twin, h + count or h - count
+    tails = np.concatenate([edges[:, 0], edges[:, 1]]).tolist()
+    follow, seen = onward.tolist(), [False] * (2 * count)
+    loops: list[list[int]] = []
+    for first in np.flatnonzero(outside & ~np.roll(outside, count)).tolist():
+        walk: list[int] = []
+        half = first
+        while not seen[half]:
+            seen[half] = True
+            walk.append(tails[half])
+            half = follow[half]
+        loops += _simple_loops(walk)
+    return loops
+
+
+def _keys(points: Integers) -> Integers:
+    """One number for each grid point, in the order of (x, y)."""
+    return (points[:, 0] << _KEY_BITS) | points[:, 1]
+
+
+def _points(keys: Integers) -> Integers:
+    return np.stack([keys >> _KEY_BITS, keys & ((1 << _KEY_BITS) - 1)], axis=-1)
+
+
+def _unique_edges(one: Integers, other: Integers) -> Integers:
+    """Pairs of keys (m, 2), the smaller first, each once, without those of length zero."""
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    order = np.lexsort((high, low))
+    low, high = low[order], high[order]
+    keep = low < high
+    keep[1:] &= (low[1:] != low[:-1]) | (high[1:] != high[:-1])
+    return np.stack([low[keep], high[keep]], axis=1)
+
+
+def _cut(edges: Integers) -> Integers | None:
+    """Cut edges at their crossings and at the vertices in whose grid cells they come; None where nothing is cut.
+
+    Every edge is then led through those vertices: it moves by half a cell at most.
+    """
+    starts, ends = _points(edges[:, 0]), _points(edges[:, 1])
+    low, high = np.minimum(starts, ends), np.maximum(starts, ends)
+    one, other, crossings = _crossings(starts, ends, low, high)
+    crossing_keys = _keys(crossings)
+    keys = np.unique(np.concatenate([edges.ravel(), crossing_keys]))
+    hot = _points(keys)
+    edge, vertex = box_pairs(low, high, hot, hot)
+    step = ends[edge] - starts[edge]
+    near = 2 * np.abs(_cross(step, hot[vertex] - starts[edge])) < np.abs(step).sum(axis=1)
+    near &= (keys[vertex] != edges[edge, 0]) & (keys[vertex] != edges[edge, 1])
+    edge = np.concatenate([edge[near], one, other])
+    keys = np.concatenate([keys[vertex[near]], crossing_keys, crossing_keys])
+    if len(edge) == 0:
+        return None
+    numbers = np.arange(len(edges))
+    edge = np.concatenate([numbers, edge, numbers])
+    keys = np.concatenate([edges[:, 0], keys, edges[:, 1]])
+    along = ((_points(keys) - starts[edge]) * (ends - starts)[edge]).sum(axis=1)
+    order = np.lexsort((along, edge))
+    edge, keys = edge[order], keys[order]
+    same = edge[1:] == edge[:-1]
+    cut = _unique_edges(keys[:-1][same], keys[1:][same])
+    return None if np.array_equal(cut, edges) else cut
+
+
+def _crossings(
+    starts: Integers, ends: Integers, low: Integers, high: Integers
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Integers]:
+    """Pairs of segments that cross between their ends, and the grid points (n, 2) nearest to where they do."""
+    one, other = box_pairs(low, high, low, high)
+    one, other = one[one < other], other[one < other]
+    step, other_step = (ends - starts)[one], (ends - starts)[other]
+    before = _cross(other_step, starts[one] - starts[other])
+    after = _cross(other_step, ends[one] - starts[other])
+    cross = (np.sign(before) * np.sign(after) < 0) & (
+        np.sign(_cross(step, starts[other] - starts[one])) * np.sign(_cross(step, ends[other] - starts[one])) < 0
+    )
+    one, other, before, after = one[cross], other[cross], before[cross], after[cross]
+    share = before / (before - after)  # the signs differ: no digits are lost
+    return one, other, starts[one] + np.rint(step[cross] * share[:, None]).astype(np.int64)
+
+
+def _faces(vertices: Integers, edges: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """For each half-edge the next one around the face to its left, and whether that face is the outside.
+
+    Half-edges are the edges forward, then all of them backward.
+    """
+    count = len(edges)
+    tails, heads = np.concatenate([edges[:, 0], edges[:, 1]]), np.concatenate([edges[:, 1], edges[:, 0]])
+    step = vertices[heads] - vertices[tails]
+    # Two edges of one vertex are half a cell apart at the end of the shorter one, over 2**-32 as angle: floats do.
+    order = np.lexsort((np.arctan2(step[:, 1], step[:, 0]), tails))
+    place = np.empty_like(order)
+    place[order] = np.arange(2 * count)
+    sorted_tails = tails[order]
+    first = np.searchsorted(sorted_tails, sorted_tails, "left")
+    last = np.searchsorted(sorted_tails, sorted_tails, "right") - 1
+    numbers = np.arange(2 * count)
+    clockwise = order[np.where(numbers == first, last, numbers - 1)]
+    onward = clockwise[place[np.roll(numbers, count)]]
+    face, jump = numbers, onward
+    for _ in range(int(2 * count).bit_length()):  # each round looks twice as far ahead
+        face, jump = np.minimum(face, face[jump]), jump[jump]
+    area = np.zeros(2 * count, np.int64)
+    # Sums may pass the range of an int64 on their way, and come back into it: the end result fits.
+    np.add.at(area, face, _cross(vertices[tails], vertices[heads]))
+    outside: npt.NDArray[np.bool_] = area[face] <= 0  # faces that are enclosed are walked around counter-clockwise
+    return onward, outside
+
+
+def _simple_loops(walk: list[int]) -> list[list[int]]:
+    """Part a closed walk of vertices into loops that visit each vertex once, and turn their direction.
+
+    A walk out along a loose end and back parts into loops of two vertices, which are dropped.
+    """
+    loops: list[list[int]] = []
+    path: list[int] = []
+    at: dict[int, int] = {}
+    for vertex in [*walk, *walk[:1]]:
+        if vertex in at:
+            loop = path[at[vertex] :]
+            for passed in loop:
+                del at[passed]
+            del path[len(path) - len(loop) :]
+            if len(loop) > 2:
+                loops.append(loop[::-1])
+        at[vertex] = len(path)
+        path.append(vertex)
+    return loops
+
+
+def _cross(one: Integers, other: Integers) -> Integers:
+    cross: Integers = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
+    return cross

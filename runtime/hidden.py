@@ -1,0 +1,279 @@
+"""Hidden lines: what lies behind the outline of a nearer object is cut away.
+
+A pen cannot paint over what it has drawn. So before a scene goes to a plotter, each line of a farther object is cut
+where it crosses the outline of a nearer one, and the parts inside are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from sketch_edge.runtime.arrangement import box_pairs
+from sketch_edge.runtime.outline import GAP_SHARE, Floats, check_gap_share, outline, windings
+from sketch_edge.runtime.scene import Placed, Scene
+
+TOLERANCE_SHARE = 2.0**-28
+"""What is this near to an outline lies on it, as a share of the outline's larger side: 0.0004 micrometres for 100 mm,
+and over what rounding costs anywhere."""
+
+CRUMB_SHARE = 0.1
+"""A piece that cutting leaves is dropped where it is shorter than this share of the pen's width: it lies within the
+ink of the outline that it ends on."""
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The edges of outlines, `starts` and `ends` of shape (m, 2), and how near to each counts as on it, (m,)."""
+
+    starts: Floats
+    ends: Floats
+    tolerance: Floats
+
+
+@dataclass(frozen=True)
+class _Stops:
+    """Points along the lines of one object, in drawing order: all its own points, and where it meets outlines."""
+
+    line: npt.NDArray[np.intp]
+    """Which line, (k,)."""
+    segment: npt.NDArray[np.intp]
+    """The index of the point before it, or of itself, into the points of all lines, (k,)."""
+    places: Floats
+    """Where it is, (k, 2)."""
+    own: npt.NDArray[np.bool_]
+    """A point of the line itself, (k,)."""
+    run: npt.NDArray[np.intp]
+    """Ascending numbers, (k,): stops of the same number have no outline between them and the stop after the last."""
+
+
+def hide(scene: Scene, *, gap_share: float = GAP_SHARE) -> Scene:
+    """Remove from each object what lies behind the outline of a nearer one (of smaller `depth`).
+
+    Outlines are those of `sketch_edge.runtime.outline.outline`, of the objects as they are given: what is itself
+    hidden still hides. Lines are cut exactly where they cross an outline, the pieces stay in order and direction, in
+    the place of the line; a line that is not cut keeps its points, bit for bit. What lies along an outline (or a dot
+    on it) is removed too, for the nearer object draws it. A piece left by cutting is dropped where it is shorter than
+    a tenth of the pen's width. Nothing else is lost or kept beyond 2**-27 of the nearer object's larger side.
+    An object of which nothing is left stays, without lines.
+
+    Raises:
+        InputError: `gap_share` is no number from 0 to 1.
+    """
+    check_gap_share(gap_share)
+    boxes = np.array([[b.left, b.top, b.right, b.bottom] for b in (each.bounds for each in scene.objects)])
+    boxes = boxes.reshape(-1, 4)
+    depths = np.array([each.depth for each in scene.objects])
+    drawn = np.array([bool(each.lines) for each in scene.objects], bool)
+    outlines: dict[int, Edges] = {}
+    objects = list(scene.objects)
+    for number, each in enumerate(scene.objects):
+        meets = (boxes[:, :2] <= boxes[number, 2:]).all(axis=1) & (boxes[:, 2:] >= boxes[number, :2]).all(axis=1)
+        nearer = np.flatnonzero(meets & drawn & (depths < each.depth)).tolist() if each.lines else []
+        for front in nearer:
+            if front not in outlines:
+                outlines[front] = _edges(scene.objects[front], gap_share)
+        edges = _joined([outlines[front] for front in nearer if len(outlines[front].starts)])
+        if len(edges.starts):
+            objects[number] = _behind(each, edges, scene.pens[each.pen].width_mm)
+    return replace(scene, objects=tuple(objects))
+
+
+def _behind(each: Placed, edges: Edges, pen_mm: float) -> Placed:
+    lines = clip(each.lines, edges, pen_mm * CRUMB_SHARE)
+    same = len(lines) == len(each.lines) and all(one is other for one, other in zip(lines, each.lines, strict=True))
+    return each if same else replace(each, lines=lines)
+
+
+def _edges(each: Placed, gap_share: float) -> Edges:
+    polygons = outline(each.lines, gap_share=gap_share)
+    if not polygons:
+        return Edges(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
+    starts = np.concatenate(polygons)
+    ends = np.concatenate([np.roll(polygon, -1, axis=0) for polygon in polygons])
+    size = max(each.bounds.width, each.bounds.height)
+    rounding = 2.0**-48 * np.abs(starts).max()  # far from the origin, coordinates themselves are coarse
+    return Edges(starts, ends, np.full(len(starts), max(size * TOLERANCE_SHARE, rounding)))
+
+
+def _joined(edges: Sequence[Edges]) -> Edges:
+    if not edges:
+        return Edges(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
+    return Edges(
+        np.concatenate([each.starts for each in edges]),
+        np.concatenate([each.ends for each in edges]),
+        np.concatenate([each.tolerance for each in edges]),
+    )
+
+
+def clip(lines: Sequence[Floats], edges: Edges, crumb: float) -> tuple[Floats, ...]:
+    """The parts of lines that lie outside all polygons; pieces shorter than `crumb` are dropped where a line is cut.
+
+    Args:
+        lines: arrays of shape (n, 2), n = 1 for dots.
+        edges: the edges of polygons, all of the same direction; polygons may overlap.
+        crumb: a length.
+    """
+    stops, beside = _stops(lines, edges)
+    hidden = _hidden_runs(stops, beside, edges)
+    kept: list[Floats] = []
+    first = np.searchsorted(stops.line, np.arange(len(lines) + 1)).tolist()
+    for number, line in enumerate(lines):
+        start, end = first[number], first[number + 1]
+        runs = stops.run[start:end]
+        if not hidden[runs].any():
+            kept.append(line)
+        else:
+            kept += _visible(stops, start, end, hidden, crumb)
+    return tuple(kept)
+
+
+def _visible(stops: _Stops, start: int, end: int, hidden: npt.NDArray[np.bool_], crumb: float) -> list[Floats]:
+    """The visible pieces of the line whose stops are `start` to `end`."""
+    pieces: list[Floats] = []
+    runs = stops.run[start:end]
+    seen = ~hidden[runs[:-1]]  # between each stop and the next
+    borders = np.flatnonzero(np.diff(np.concatenate([[False], seen, [False]])))
+    for first, last in borders.reshape(-1, 2).tolist():
+        chosen = start + np.arange(first, last + 1)
+        chosen = chosen[stops.own[chosen] | (chosen == chosen[0]) | (chosen == chosen[-1])]
+        piece = stops.places[chosen]
+        if np.hypot(*np.diff(piece, axis=0).T).sum() >= crumb:
+            pieces.append(piece)
+    return pieces
+
+
+def _hidden_runs(
+    stops: _Stops, beside: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]], edges: Edges
+) -> npt.NDArray[np.bool_]:
+    """Whether each run is hidden, told by the middle of its longest straight part; a dot by itself."""
+    following = np.append(stops.line[1:] == stops.line[:-1], False)
+    onward = np.concatenate([stops.places[1:], stops.places[-1:]])
+    step = np.where(following[:, None], onward - stops.places, 0)
+    length = np.hypot(step[:, 0], step[:, 1])
+    order = np.lexsort((-length, stops.run))
+    runs, first = np.unique(stops.run[order], return_index=True)
+    longest = order[first]  # one stop for each run
+    middles = stops.places[longest] + step[longest] / 2
+    hidden = np.zeros(int(stops.run[-1]) + 1, bool)
+    hidden[runs] = windings(middles, edges.starts, edges.ends) > 0
+    dots = np.flatnonzero(length[longest] == 0)
+    pad = edges.tolerance[:, None]
+    low, high = np.minimum(edges.starts, edges.ends) - pad, np.maximum(edges.starts, edges.ends) + pad
+    dot, edge = box_pairs(middles[dots], middles[dots], low, high)
+    away, _ = _nearest(middles[dots[dot]], edges.starts[edge], edges.ends[edge])
+    hidden[runs[dots[dot[away <= edges.tolerance[edge]]]]] = True
+    segment, edge = beside
+    for number in np.flatnonzero(np.isin(stops.segment[longest], segment)).tolist():
+        stop = longest[number]
+        near = edge[segment == stops.segment[stop]]
+        quarters = stops.places[stop] + step[stop] * np.array([[0.25], [0.75]])
+        for each in near.tolist():
+            away, _ = _nearest(quarters, edges.starts[[each]], edges.ends[[each]])
+            if (away <= edges.tolerance[each]).all():  # then all between lies on the edge
+                hidden[runs[number]] = True
+    return hidden
+
+
+def _stops(lines: Sequence[Floats], edges: Edges) -> tuple[_Stops, tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+    """All stops of lines, and the pairs (segment, edge) that touch in more than one place."""
+    points = np.concatenate(lines)
+    line = np.repeat(np.arange(len(lines)), [len(each) for each in lines])
+    segment, share, tolerance, beside = _meetings(points, line, edges)
+    whole = share >= 1
+    segment, share = segment + whole, np.where(whole, 0.0, share)
+    numbers = np.arange(len(points))
+    at = np.concatenate([numbers, segment])
+    share = np.concatenate([np.zeros(len(points)), share])
+    own = np.concatenate([np.ones(len(points), bool), np.zeros(len(segment), bool)])
+    slack = np.concatenate([np.full(len(points), -1.0), tolerance])  # below 0: no outline here
+    order = np.lexsort((~own, share, at))
+    at, share, own, slack = at[order], share[order], own[order], slack[order]
+    # A stop at a point of the line is that point, met by an outline.
+    same = np.concatenate([[False], (at[1:] == at[:-1]) & (share[1:] == share[:-1])])
+    slack = np.maximum.reduceat(slack, np.flatnonzero(~same))
+    at, share, own = at[~same], share[~same], own[~same]
+    onward = points[np.minimum(at + 1, len(points) - 1)]
+    places = np.where(own[:, None], points[at], points[at] + share[:, None] * (onward - points[at]))
+    stops = _Stops(line[at], at, places, own, _runs(line[at], places, slack))
+    return stops, beside
+
+
+def _runs(line: npt.NDArray[np.intp], places: Floats, slack: Floats) -> npt.NDArray[np.intp]:
+    """Number the runs: a new one at the start of each line and where an outline is met, but none next to nothing.
+
+    Two stops at one crossing (with two edges that share a corner, say) differ by rounding only: what is between them
+    is not told inside from outside, and belongs to the run before.
+    """
+    step = np.concatenate([[0.0], np.hypot(*np.diff(places, axis=0).T)])
+    starts = np.concatenate([[True], line[1:] != line[:-1]])
+    way = np.cumsum(np.where(starts, 0.0, step))
+    last = np.append(np.flatnonzero(starts)[1:], len(line)) - 1
+    to_end = way[last][np.cumsum(starts) - 1] - way
+    new = starts | ((slack >= 0) & (to_end > 2 * slack))
+    marks = np.flatnonzero(new)
+    near = np.concatenate([[False], np.diff(way[marks]) <= 2 * np.maximum(slack[marks[1:]], 0)])
+    new[marks[near & ~starts[marks]]] = False
+    return np.cumsum(new) - 1
+
+
+def _meetings(
+    points: Floats, line: npt.NDArray[np.intp], edges: Edges
+) -> tuple[npt.NDArray[np.intp], Floats, Floats, tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+    """Where segments of lines cross or touch edges.
+
+    Returns:
+        The segments met (each the index of its first point), where along them (0 to 1), how exactly; and the pairs
+        (segment, edge) that touch in more than one place, which are those that lie along each other.
+    """
+    moves = np.flatnonzero((line[1:] == line[:-1]) & (points[1:] != points[:-1]).any(axis=1))
+    pad = edges.tolerance[:, None]
+    pair, edge = box_pairs(
+        np.minimum(points[moves], points[moves + 1]),
+        np.maximum(points[moves], points[moves + 1]),
+        np.minimum(edges.starts, edges.ends) - pad,
+        np.maximum(edges.starts, edges.ends) + pad,
+    )
+    segment = moves[pair]
+    p, q, a, b, slack = (
+        points[segment],
+        points[segment + 1],
+        edges.starts[edge],
+        edges.ends[edge],
+        edges.tolerance[edge],
+    )
+    step, side, between = q - p, b - a, a - p
+    turn = _cross(step, side)
+    parallel = turn == 0
+    turn = np.where(parallel, 1, turn)
+    along, across = _cross(between, side) / turn, _cross(between, step) / turn
+    beyond, beyond_edge = slack / np.hypot(*step.T), slack / np.hypot(*side.T)
+    cross = ~parallel & (np.abs(along - 0.5) <= 0.5 + beyond) & (np.abs(across - 0.5) <= 0.5 + beyond_edge)
+    touches = [(cross, along)]
+    for corner in (a, b):
+        away, share = _nearest(corner, p, q)
+        touches.append((away <= slack, share))
+    for place, end in ((0.0, p), (1.0, q)):
+        away, _ = _nearest(end, a, b)
+        touches.append((away <= slack, np.full(len(p), place)))
+    met = np.concatenate([mask for mask, _ in touches])
+    share = np.clip(np.concatenate([share for _, share in touches]), 0, 1)[met]
+    more = np.stack([mask for mask, _ in touches[1:]]).sum(axis=0) > 1
+    return np.tile(segment, 5)[met], share, np.tile(slack, 5)[met], (segment[more], edge[more])
+
+
+def _nearest(points: Floats, starts: Floats, ends: Floats) -> tuple[Floats, Floats]:
+    """How far each point is from its segment, and where along the segment (0 to 1) the nearest place is."""
+    step, away = ends - starts, points - starts
+    square = (step * step).sum(axis=1)
+    share = np.clip((away * step).sum(axis=1) / np.where(square > 0, square, 1), 0, 1)
+    beside = away - share[:, None] * step
+    return np.hypot(beside[:, 0], beside[:, 1]), share
+
+
+def _cross(one: Floats, other: Floats) -> Floats:
+    cross: Floats = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
+    return cross
