@@ -54,6 +54,9 @@ FORMATS = {
         Format("svg", (".svg",), "sketch_edge.runtime.writers.svg", Scene),
         Format("png", (".png",), "sketch_edge.runtime.writers.png", Scene),
         Format("json", (".json", ".ndjson"), "sketch_edge.runtime.writers.json", Sketch),
+        Format("gif", (".gif",), "sketch_edge.runtime.writers.gif", Scene),
+        Format("apng", (".apng",), "sketch_edge.runtime.writers.apng", Scene),
+        Format("webp", (".webp",), "sketch_edge.runtime.writers.webp", Scene),
     )
 }
 """Every format by name. A new one needs a line here and a module with `render`."""

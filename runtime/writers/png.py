@@ -14,7 +14,7 @@ from sketch_edge.runtime.scene import Caption, Placed, Scene, color_rgb, parse_c
 from sketch_edge.runtime.writers.text import PROGRAM, clean_text, description_of, title_of
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageDraw
 
 WIDTH_PX = 800
 LARGEST_PX = 20_000
@@ -66,7 +66,7 @@ def paint(scene: Scene, *, width_px: int = WIDTH_PX, background: str = "white") 
         else:
             picture.paste(color_rgb(pen.color), mask=mask)
     if scene.captions:
-        _write_captions(picture, scene.captions, px_per_mm)
+        write_captions(picture, scene.captions, px_per_mm)
     return picture
 
 
@@ -114,11 +114,19 @@ def _band(lines: Sequence[npt.NDArray[np.float64]], width: float, columns: int, 
         points = line - shift
         if points[:, 1].max() + width < 0 or points[:, 1].min() - width > rows * OVERSAMPLING:
             continue
-        for corners in _quads(points, radius):
-            draw.polygon(np.rint(corners).astype(int).ravel().tolist(), fill=255)
-        for circle in np.rint(np.concatenate([points - radius, points + radius], axis=1)).astype(int).tolist():
-            draw.ellipse(circle, fill=255)
+        draw_line(draw, points, radius)
     return large.reduce(OVERSAMPLING)
+
+
+def draw_line(draw: ImageDraw.ImageDraw, points: npt.NDArray[np.float64], radius: float) -> None:
+    """Draw a line of shape (n, 2) on a picture of mode L or 1, `radius` pixels to each side, with round ends and bends.
+
+    Pillow counts from the middle of a pixel: (0, 0) is the middle of the first.
+    """
+    for corners in _quads(points, radius):
+        draw.polygon(np.rint(corners).astype(int).ravel().tolist(), fill=255)
+    for circle in np.rint(np.concatenate([points - radius, points + radius], axis=1)).astype(int).tolist():
+        draw.ellipse(circle, fill=255)
 
 
 def _quads(points: npt.NDArray[np.float64], radius: float) -> npt.NDArray[np.float64]:
@@ -130,7 +138,8 @@ def _quads(points: npt.NDArray[np.float64], radius: float) -> npt.NDArray[np.flo
     return np.stack([starts + sides, ends + sides, ends - sides, starts - sides], axis=1)
 
 
-def _write_captions(picture: Image.Image, captions: Sequence[Caption], px_per_mm: float) -> None:
+def write_captions(picture: Image.Image, captions: Sequence[Caption], px_per_mm: float) -> None:
+    """Write captions on a picture of mode RGB, RGBA or L, each in its colour."""
     from PIL import ImageDraw, ImageFont
 
     draw = ImageDraw.Draw(picture)
