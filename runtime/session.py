@@ -156,7 +156,7 @@ class Session:
         try:
             arrays: list[Floats] = session.run(outputs, feed)
         except Exception as error:  # onnxruntime's errors have no common parent
-            raise BundleError(f"{self._bundle.path}:{member}: cannot be run ({_first_line(error)})") from error
+            raise BundleError(f"{self._bundle.path}:{member}: cannot be run ({first_line(error)})") from error
         for name, array in zip(outputs, arrays, strict=True):
             if not np.isfinite(array).all():
                 raise BundleError(f"{self._bundle.path}:{member}: gives numbers that are not finite ({name})")
@@ -176,12 +176,12 @@ class Session:
         except Exception as error:  # onnxruntime's errors have no common parent
             if self.provider != "cpu":
                 raise _NotCreatedError from error
-            raise BundleError(f"{where}: onnxruntime cannot load it ({_first_line(error)}); {EXPORT_AGAIN}") from error
+            raise BundleError(f"{where}: onnxruntime cannot load it ({first_line(error)}); {EXPORT_AGAIN}") from error
         if session.get_providers()[0] != PROVIDERS[self.provider]:
             raise _NotCreatedError
-        inputs, outputs = _signature(member, self._sizes)
-        _check_ports(where, "input", session.get_inputs(), inputs)
-        _check_ports(where, "output", session.get_outputs(), outputs)
+        inputs, outputs = signature(member, self._sizes)
+        check_ports(where, "input", session.get_inputs(), inputs)
+        check_ports(where, "output", session.get_outputs(), outputs)
         return session
 
 
@@ -226,7 +226,7 @@ class Steps:
         try:
             self._run(self._bindings[self._turn])
         except Exception as error:  # onnxruntime's errors have no common parent
-            raise BundleError(f"{self.where}: cannot be run ({_first_line(error)})") from error
+            raise BundleError(f"{self.where}: cannot be run ({first_line(error)})") from error
         self._turn ^= 1
 
     @property
@@ -287,7 +287,7 @@ def _no_provider(runtime: Any, provider: str, reason: str) -> str:
 Ports = Mapping[str, tuple[str, tuple[int | None, ...]]]
 
 
-def _signature(member: str, sizes: Sizes) -> tuple[Ports, Ports]:
+def signature(member: str, sizes: Sizes) -> tuple[Ports, Ports]:
     """Inputs and outputs that a member must have: name to (type, shape), None for a free dimension."""
     latent, hidden = sizes.latent, sizes.hidden
 
@@ -305,7 +305,7 @@ def _signature(member: str, sizes: Sizes) -> tuple[Ports, Ports]:
     return inputs, {"mu": real(latent), "sigma": real(latent)}
 
 
-def _check_ports(where: str, kind: str, got: Sequence[Any], expected: Ports) -> None:
+def check_ports(where: str, kind: str, got: Sequence[Any], expected: Ports) -> None:
     """Compare a graph's inputs or outputs with the signature."""
     found = {port.name: port for port in got}
     if set(found) != set(expected):
@@ -326,6 +326,7 @@ def _shape_text(shape: Sequence[int | None]) -> str:
     return "(" + ", ".join("any" if dim is None else str(dim) for dim in shape) + ")"
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, as it may stand in a message of ours."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:200]

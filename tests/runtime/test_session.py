@@ -123,7 +123,7 @@ def test_a_provider_that_is_offered_but_does_not_start(monkeypatch):
     offered = ["CUDAExecutionProvider", *onnxruntime.get_available_providers()]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
     # Without CUDA in the library itself, onnxruntime makes a session on the CPU and only warns.
-    monkeypatch.setattr(module, "_check_ports", lambda *_: None)
+    monkeypatch.setattr(module, "check_ports", lambda *_: None)
     with pytest.warns(UserWarning, match="CUDAExecutionProvider"):
         assert Session(BUNDLE, "auto").provider == "cpu"
     with (
