@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.scene import Caption, Pen, Placed, Scene, parse_color
+from sketch_edge.runtime.writers.animation import Animation
+from sketch_edge.runtime.writers.motion import Timing
 from sketch_edge.runtime.writers.text import PROGRAM, clean_text, description_of, title_of
 
 DECIMALS = 3
@@ -20,17 +22,33 @@ DOT_MM = 0.01
 of no length, put the pen down for it."""
 
 
-def render(scene: Scene, *, background: str | None = None) -> bytes:
+def render(
+    scene: Scene,
+    *,
+    background: str | None = None,
+    animate: bool = False,
+    duration_s: float | None = None,
+    speed: float | None = None,
+    hold_s: float | None = None,
+    loop: int | None = None,
+) -> bytes:
     """Write a scene as SVG 1.1, UTF-8 with line feeds; equal scenes give equal bytes.
 
-    The page is transparent unless `background` names a colour (#rrggbb or a name), which is drawn as a rectangle: a
-    plotter would draw its outline.
+    Args:
+        scene: what is drawn.
+        background: a colour (#rrggbb or a name), drawn as a rectangle, of which a plotter would draw the outline; the
+            page is transparent where not given.
+        animate: the file draws itself in browsers, line after line; elsewhere it is the whole drawing.
+        duration_s, speed, hold_s, loop: of an animated file, as `sketch_edge.runtime.writers.gif.render` has them,
+            but it plays once where `loop` is not given.
 
     Raises:
-        InputError: an unknown colour.
+        InputError: an unknown colour, a number out of range, or a time for a file that is not animated.
     """
     import svgwrite
     from svgwrite.extensions import Inkscape
+
+    animation = _animation(scene, animate, {"duration_s": duration_s, "speed": speed, "hold_s": hold_s, "loop": loop})
 
     page = scene.page
     width, height = _number(page.width_mm), _number(page.height_mm)
@@ -40,14 +58,17 @@ def render(scene: Scene, *, background: str | None = None) -> bytes:
     )
     inkscape = Inkscape(drawing)
     drawing.set_desc(title=title_of(scene.objects), desc=f"Drawn by {PROGRAM}.")
+    if animation is not None:
+        drawing.defs.add(drawing.style(animation.style()))
     if background is not None:
         drawing.add(drawing.rect(size=(width, height), fill=parse_color(background)))
     for number, pen, objects in scene.layers():
         layer = drawing.add(
             inkscape.layer(label=f"{number} {clean_text(pen.name)}", id=f"layer{number}", **_stroke(pen))
         )
-        for each in objects:
-            layer.add(_group(drawing, each))
+        owners = [owner for owner, each in enumerate(scene.objects) if each.pen == number - 1]
+        for owner, each in zip(owners, objects, strict=True):
+            layer.add(_group(drawing, each, owner, animation))
     if scene.captions:
         layer = drawing.add(inkscape.layer(label="captions", id="captions", font_family="sans-serif"))
         for caption in scene.captions:
@@ -65,15 +86,26 @@ def _stroke(pen: Pen) -> dict[str, str]:
     }
 
 
-def _group(drawing: Any, each: Placed) -> Any:
+def _animation(scene: Scene, animate: bool, times: dict[str, Any]) -> Animation | None:
+    """How the file draws itself, if it does."""
+    given = {name: value for name, value in times.items() if value is not None}
+    if animate:
+        return Animation(scene, Timing(**{"loop": 1, **given}))
+    if given:
+        raise InputError(f"{next(iter(given))}: is for svg files that draw themselves; add animate, or leave it out")
+    return None
+
+
+def _group(drawing: Any, each: Placed, owner: int, animation: Animation | None) -> Any:
     """One object: its name and recipe, and a path for each line."""
     group = drawing.g()
     group.set_desc(title=clean_text(each.label) or "sketch", desc=description_of(each) or None)
-    for line in each.lines:
+    for number, line in enumerate(each.lines):
         # Scenes hold none, but lines can be forced: the last gate before a plotter, as svgwrite lets nan pass.
         if not np.isfinite(line).all():
             raise InputError(f"{each.label or 'object'}: a coordinate is not a finite number; draw it again")
-        group.add(drawing.path(d=path_data(line)))
+        moving = animation.attributes(owner, number) if animation is not None else {}
+        group.add(drawing.path(d=path_data(line), **moving))
     return group
 
 
