@@ -212,14 +212,14 @@ def sheet(
         down, right = divmod(number, columns)
         left, top = margin + right * (row_mm + margin), margin + down * (cell_mm + below)
         if labels is not None:
-            text = _fitted(labels[number], beside - margin, letters)
+            text = fitted_text(labels[number], beside - margin, letters)
             captions.append(Caption(text, left, top + cell_mm / 2 + letters * 0.35, letters, "start"))
         for place_in_row, sketch in enumerate(row):
             cell_left = left + beside + place_in_row * cell_mm
             gap = cell_mm * GAP / 2
             objects.append(place(sketch, np.array([cell_left + gap, top + gap, cell_mm - 2 * gap, cell_mm - 2 * gap])))
             if below and sketch.label:
-                text = _fitted(sketch.label, cell_mm - gap, letters)
+                text = fitted_text(sketch.label, cell_mm - gap, letters)
                 captions.append(Caption(text, cell_left + cell_mm / 2, top + cell_mm + letters * 0.8, letters))
     pen = Pen(width_mm=pen_width_mm(cell_mm))
     return Scene(Page(width, height, margin), (pen,), tuple(objects), tuple(captions))
@@ -272,7 +272,7 @@ def _text_width_mm(text: str, size_mm: float) -> float:
     return len(text) * size_mm * 0.55
 
 
-def _fitted(text: str, width_mm: float, size_mm: float) -> str:
+def fitted_text(text: str, width_mm: float, size_mm: float) -> str:
     """Shorten a text to about `width_mm`, with an ellipsis where something was cut."""
     most = max(1, int(width_mm / (size_mm * 0.55) + 1e-6))  # a width made for n letters has room for n
     return text if len(text) <= most else text[: max(1, most - 1)] + "…"

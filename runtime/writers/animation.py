@@ -20,7 +20,8 @@ class Animation:
     """When the lines of a scene are drawn, in the order of its objects and lines, the pen always equally fast.
 
     Every path has the length 1, whatever its true one: a dash of that length that begins 1 before the path is out of
-    sight, and moved by 1 it covers all of it. The gap is longer than the path, else the next dash would show at its end.
+    sight, and moved by 1 it covers all of it. The gap is longer than the path, else the next dash would show at the
+    path's end.
     """
 
     def __init__(self, scene: Scene, timing: Timing) -> None:

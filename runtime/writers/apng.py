@@ -80,7 +80,7 @@ def _frames(film: Film, bits: int) -> Iterator[bytes]:
 
 
 def _texts(scene: Scene) -> Iterator[bytes]:
-    recipes = "\n".join(filter(None, map(description_of, scene.objects)))
+    recipes = "\n".join(dict.fromkeys(filter(None, map(description_of, scene.objects))))
     for name, text in ((b"Title", title_of(scene.objects)), (b"Description", recipes), (b"Software", PROGRAM)):
         yield _chunk(b"iTXt", name + b"\0\1\0\0\0" + zlib.compress(text.encode("utf-8"), 9))
 

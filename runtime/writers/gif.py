@@ -85,7 +85,7 @@ def _frame(frame: Frame, bits: int, *, see_through: bool) -> bytes:
 def _comment(scene: Scene) -> bytes:
     """What it shows and how to have it again, in ASCII."""
     title = f"{title_of(scene.objects)}. Drawn by {PROGRAM}."
-    recipes = "\n".join(filter(None, map(description_of, scene.objects)))
+    recipes = "\n".join(dict.fromkeys(filter(None, map(description_of, scene.objects))))
     text = f"{title}\n{recipes}".encode("ascii", "replace")
     return text if len(text) <= LONGEST_COMMENT else title.encode("ascii", "replace")[:LONGEST_COMMENT]
 

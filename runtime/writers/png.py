@@ -155,7 +155,7 @@ def _to_bytes(picture: Image.Image, scene: Scene) -> bytes:
 
     info = PngImagePlugin.PngInfo()
     info.add_itxt("Title", title_of(scene.objects), zip=False)
-    info.add_itxt("Description", "\n".join(filter(None, map(description_of, scene.objects))), zip=True)
+    info.add_itxt("Description", "\n".join(dict.fromkeys(filter(None, map(description_of, scene.objects)))), zip=True)
     info.add_text("Software", PROGRAM)
     dpi = picture.width / scene.page.width_mm * 25.4
     buffer = io.BytesIO()

@@ -39,8 +39,10 @@ def render(
         background: a colour (#rrggbb or a name), drawn as a rectangle, of which a plotter would draw the outline; the
             page is transparent where not given.
         animate: the file draws itself in browsers, line after line; elsewhere it is the whole drawing.
-        duration_s, speed, hold_s, loop: of an animated file, as `sketch_edge.runtime.writers.gif.render` has them,
-            but it plays once where `loop` is not given.
+        duration_s: how long drawing an animated file takes; where not given, 1 to 10 seconds.
+        speed: instead of `duration_s`: 2 is twice as fast as usual.
+        hold_s: how long the finished drawing stays before it is drawn again; 2 where not given.
+        loop: how often it is drawn, 0 for ever; once where not given.
 
     Raises:
         InputError: an unknown colour, a number out of range, or a time for a file that is not animated.
