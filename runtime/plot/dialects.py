@@ -44,9 +44,6 @@ class Dialect:
     pause: tuple[str, ...]
     """Waits for a person who changes the pen."""
 
-    message: str
-    """Shows a label while it waits: a template with {}; empty where only a comment can."""
-
     end: tuple[str, ...]
     """Ends the program."""
 
@@ -75,10 +72,11 @@ class Dialect:
 
 _AXES = "XYZ"  # names axes, without numbers: G28 X Y
 _PEN = {"G0": "ZF", "G1": "ZF", "G4": "P", "M3": "S", "M4": "S", "M5": ""}
-_START = {"G4": "P", "G92": "XY"}  # G92 says where zero is; that of Z is where the pen was lifted from
-_MILL = _START | {f"G{number}": "" for number in range(54, 60)} | {"M0": "", "M7": "", "M8": "", "M9": ""}
+_START = {"G4": "P"}
+_MILL = _START | {"M0": "", "M7": "", "M8": "", "M9": ""}
 _PRINTER_PEN = {"M106": "PS", "M107": "P", "M400": ""}
-_PRINTER = _START | _PRINTER_PEN | {"G28": _AXES, "M17": "", "M18": _AXES, "M84": _AXES, "M204": "PST"}
+# G92 says where the head is, such as on the page's corner. On the other two it would outlast the program.
+_PRINTER = _START | {"G92": "XY"} | _PRINTER_PEN | {"G28": _AXES, "M17": "", "M18": _AXES, "M84": _AXES}
 _PINS = {"M62": "P", "M63": "P", "M64": "P", "M65": "P"}
 
 DIALECTS = {
@@ -91,7 +89,6 @@ DIALECTS = {
             dwell_factor=1.0,
             modal=("G21", "G90", "G94", "G17"),
             pause=("M0",),
-            message="",
             end=("M2",),
             end_required=False,
             end_stops_spindle=True,
@@ -106,13 +103,12 @@ DIALECTS = {
             dwell_factor=1.0,
             modal=("G21", "G90", "G94", "G17"),
             pause=("M0",),
-            message="(MSG, {})",
             end=("M2",),
             end_required=True,
             end_stops_spindle=True,
             wait="",
             pen_words=_PEN | _PINS | {"M8": "", "M9": ""},
-            start_words=_MILL | {"G61": "", "G64": "PQ"},
+            start_words=_MILL | {"G61": "", "G64": "P"},
         ),
         Dialect(
             "marlin",
@@ -122,13 +118,12 @@ DIALECTS = {
             modal=("G21", "G90"),
             # Without a display or EMERGENCY_PARSER the firmware skips M0; hosts such as OctoPrint stop there.
             pause=("M0",),
-            message="M117 {}",
             end=("M400",),
             end_required=False,
             end_stops_spindle=False,
             wait="M400",
             pen_words=_PEN | _PRINTER_PEN | {"G4": "PS", "M42": "PS", "M280": "PS"},
-            start_words=_PRINTER | {"G4": "PS", "M0": "", "M300": "PS"},
+            start_words=_PRINTER | {"G4": "PS", "M0": "", "M204": "PT", "M300": "PS"},
         ),
         Dialect(
             "klipper",
@@ -137,13 +132,12 @@ DIALECTS = {
             dwell_factor=1000.0,
             modal=("G21", "G90"),
             pause=("PAUSE",),
-            message="",
             end=("M400",),
             end_required=False,
             end_stops_spindle=False,
             wait="",
             pen_words=_PRINTER_PEN | {name: _PEN[name] for name in ("G0", "G1", "G4")},
-            start_words=_PRINTER,
+            start_words=_PRINTER | {"M204": "S"},
             macros=True,
             refused_macros=frozenset(
                 (

@@ -18,7 +18,7 @@ from typing import Any
 
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.plot.dialects import DIALECTS, Dialect, check_raw_line, clean_label
-from sketch_edge.runtime.plot.parts import PEN_KINDS, SWITCH_KEYS, Area, Extra, Lift, Paper, Park, Speed
+from sketch_edge.runtime.plot.parts import SWITCH_KEYS, Area, Extra, Lift, Paper, Park, Speed
 from sketch_edge.runtime.plot.settings import (
     field_types,
     known_key,
@@ -166,7 +166,7 @@ def load_machine(source: str | os.PathLike[str], overrides: Mapping[str, str] | 
     """Load a profile by the name of a shipped one or by the path of a TOML file.
 
     `overrides` replace single values: dotted keys such as "pen.down" or "speed.draw_mm_min", values as text; the
-    items of a list stand between "|". With another pen.kind, keys of the old one that it does not have go.
+    items of a list stand between "|". With another pen.kind, what lifts the old one goes: give what lifts the new one.
 
     Raises:
         InputError: no such profile; the file cannot be read, is no profile or is out of range; or an override is
@@ -181,7 +181,7 @@ def load_machine(source: str | os.PathLike[str], overrides: Mapping[str, str] | 
         for (section, key), value in given.items():
             (values[section] if section else values)[key] = value
         if values["pen"].get("kind") != kind:
-            _drop_unfit(values["pen"], {key for section, key in given if section == "pen"})
+            _drop_switch(values["pen"], {key for section, key in given if section == "pen"})
         return _build(values)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
@@ -265,10 +265,10 @@ def _parse_overrides(overrides: Mapping[str, str]) -> dict[tuple[str, str], Any]
     return parsed
 
 
-def _drop_unfit(pen: dict[str, Any], given: set[str]) -> None:
-    """Drop the keys that another kind of pen has, unless they were just given."""
+def _drop_switch(pen: dict[str, Any], given: set[str]) -> None:
+    """Drop what says how the old kind of pen is lifted, unless it was just given: S60 is no height of 60 mm."""
     for key in SWITCH_KEYS:
-        if key not in given and key not in PEN_KINDS.get(pen["kind"], SWITCH_KEYS):
+        if key not in given:
             pen.pop(key, None)
 
 
