@@ -15,8 +15,8 @@ from sketch_edge.runtime.bundle import Bundle, open_bundle
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, MAX_POINTS, MAX_TEMPERATURE, Manifest, fold_name, short
 from sketch_edge.runtime.noise import KEY_LIMIT
+from sketch_edge.runtime.provider import open_session
 from sketch_edge.runtime.sampler import Job, Rows, draw_rows, stream_rows
-from sketch_edge.runtime.session import Session
 from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import lines_to_stroke3, stroke3_to_lines, stroke3_to_stroke5
 
@@ -82,7 +82,9 @@ class Artist:
 
     Args:
         bundle: as `read_bundle` gave it; `load` does both.
-        provider: "cpu", "cuda", or "auto": CUDA where it is really there, else the CPU.
+        provider: "cpu" or "cuda" (onnxruntime), "numpy" (no onnxruntime), or "auto": what the environment variable
+            SKETCH_PROVIDER says, else CUDA where it is really there, else the CPU, else, where onnxruntime cannot be
+            imported, numpy.
         threads: that one step may use, 1 to 64; one is fastest for all but large batches.
 
     Raises:
@@ -90,7 +92,8 @@ class Artist:
     """
 
     def __init__(self, bundle: Bundle, *, provider: str = "auto", threads: int = 1) -> None:
-        self._session = Session(bundle, provider, threads)
+        self._session, self.fallback = open_session(bundle, provider, threads)
+        """Why numpy draws, where "auto" would have taken onnxruntime; else None."""
         self._ids = {
             name: number for number, name in reversed(list(enumerate(map(fold_name, bundle.manifest.classes))))
         }
@@ -107,7 +110,7 @@ class Artist:
 
     @property
     def provider(self) -> str:
-        """What it runs on: "cpu" or "cuda"."""
+        """What it runs on: "cpu", "cuda" or "numpy"."""
         return self._session.provider
 
     def class_id(self, name: str) -> int:

@@ -86,8 +86,7 @@ class Session:
     def __init__(self, bundle: Bundle, provider: str = "auto", threads: int = 1) -> None:
         if provider not in CHOICES:
             raise InputError(f"provider {provider!r}: is unknown; choose one of {', '.join(CHOICES)}")
-        if not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
-            raise InputError(f"threads {threads!r}: choose a whole number, 1 to {MAX_THREADS}")
+        check_threads(threads)
         self._bundle = bundle
         self._threads = threads
         self._sizes = bundle.manifest.sizes
@@ -239,11 +238,22 @@ class _NotCreatedError(Exception):
     """A session could not be made on the chosen provider."""
 
 
+def check_threads(threads: int) -> None:
+    """Refuse a number of threads that is out of range.
+
+    Raises:
+        InputError: not 1 to 64.
+    """
+    if not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
+        raise InputError(f"threads {threads!r}: choose a whole number, 1 to {MAX_THREADS}")
+
+
 def _import_onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise UnfinishedError(f"onnxruntime: cannot be loaded ({error}); pip install onnxruntime") from error
+        reason = f"onnxruntime: cannot be loaded ({first_line(error)})"
+        raise UnfinishedError(f"{reason}; pip install onnxruntime, or choose provider numpy") from error
     onnxruntime.set_default_logger_severity(4)  # its errors come as exceptions; standard error is for our own lines
     return onnxruntime
 
