@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +70,7 @@ def arrange(
         boxes = row_boxes(sizes, page.inside) if layout == "row" else grid_boxes(len(sketches), page.inside)
         side = float(np.median(boxes[:, 2:].max(axis=1)))
         pens = [Pen(width_mm=pen_width_mm(min(side, page.inside.width, page.inside.height)))]
-    inside = _room_for_points(page, max(pen.width_mm for pen in pens))
+    inside = room_for_points(page, max(pen.width_mm for pen in pens))
     if layout == "scatter":
         boxes = scatter_boxes(sizes, inside, rng or np.random.Generator(np.random.Philox(key=0)))
     else:
@@ -174,6 +174,121 @@ def scatter_boxes(sizes: npt.NDArray[np.float64], inside: Bounds, rng: np.random
     return boxes
 
 
+def picture_row(extents: Boxes, sky: npt.NDArray[np.bool_], gap: float, room: Bounds) -> Boxes | None:
+    """A row as children draw it: what stands on the ground on one base line, what hangs in the sky above it.
+
+    Tries columns of their own for the things of the sky, and places over the others; the row is in the middle of the
+    page, in the order given.
+
+    Args:
+        extents: of each thing about the point that stands on the base line, (n, 4): left, top, right, bottom.
+        sky: which of them hang in the sky, (n,).
+        gap: free space between neighbours.
+        room: where all of it is to be.
+
+    Returns:
+        Where these points go, (n, 2), or None where the room is too small.
+    """
+    variants = (
+        (_columns(extents, sky, gap), _overhead(extents, sky, gap)) if sky.any() else (_columns(extents, sky, gap),)
+    )
+    for points in variants:
+        low = (points + extents[:, :2]).min(axis=0)
+        high = (points + extents[:, 2:]).max(axis=0)
+        if (high - low <= np.array([room.width, room.height]) * (1 + 1e-12)).all():
+            return np.asarray(points + room.center - (low + high) / 2)
+    return None
+
+
+def _columns(extents: Boxes, sky: npt.NDArray[np.bool_], gap: float) -> Boxes:
+    """All things side by side; those of the sky hang as high as the highest is, but over the middle of it."""
+    lefts = _side_by_side(extents[:, 2] - extents[:, 0], gap)
+    bases = np.zeros(len(extents))
+    heights = extents[:, 3] - extents[:, 1]
+    if sky.all():
+        bases = -heights / 2 - extents[:, 1]
+    elif sky.any():
+        tallest = -float(extents[~sky, 1].min())
+        top = -max(tallest, tallest / 2 + float(heights[sky].max()))
+        bases[sky] = top - extents[sky, 1]
+    return np.stack([lefts - extents[:, 0], bases], axis=1)
+
+
+def _overhead(extents: Boxes, sky: npt.NDArray[np.bool_], gap: float) -> Boxes:
+    """The things of the ground side by side, those of the sky over them, about where they are in the order."""
+    if sky.all() or not sky.any():
+        return _columns(extents, sky, gap)
+    widths, heights = extents[:, 2] - extents[:, 0], extents[:, 3] - extents[:, 1]
+    lefts = np.zeros(len(extents))
+    lefts[~sky] = _side_by_side(widths[~sky], gap)
+    ends = np.cumsum(~sky)  # of the things of the ground, how many come before
+    edges = np.concatenate([lefts[~sky], [lefts[~sky][-1] + widths[~sky][-1] + gap]]) - gap / 2
+    lefts[sky] = _spread(edges[ends[sky]] - widths[sky] / 2, widths[sky], gap, float(edges[-1] - gap / 2))
+    bases = np.zeros(len(extents))
+    tops = extents[~sky, 1]
+    clear = np.zeros(len(extents))
+    for thing in np.flatnonzero(sky):
+        below = (lefts[~sky] < lefts[thing] + widths[thing] + gap) & (lefts[~sky] + widths[~sky] > lefts[thing] - gap)
+        clear[thing] = tops[below].min(initial=0.0) - gap
+    top = float((clear - heights)[sky].min())
+    bases[sky] = clear[sky] + 0.75 * (top + heights[sky] - clear[sky]) - extents[sky, 3]
+    return np.stack([lefts - extents[:, 0], bases], axis=1)
+
+
+def _side_by_side(widths: npt.NDArray[np.float64], gap: float) -> npt.NDArray[np.float64]:
+    """Left sides of things of these widths, the first at 0."""
+    return np.asarray(np.cumsum(widths + gap) - widths - gap)
+
+
+def _spread(
+    lefts: npt.NDArray[np.float64], widths: npt.NDArray[np.float64], gap: float, width: float
+) -> npt.NDArray[np.float64]:
+    """Move things of an order apart where they overlap, and within 0 to `width` if they fit there."""
+    spread, edge = lefts.copy(), 0.0
+    for number in range(len(lefts)):
+        spread[number] = edge = max(lefts[number], edge)
+        edge += widths[number] + gap
+    edge = max(width, widths.sum() + gap * (len(widths) - 1))
+    for number in reversed(range(len(lefts))):
+        spread[number] = edge = min(spread[number], edge - widths[number])
+        edge -= gap
+    return spread
+
+
+def scatter_sizes(
+    extents_at: Callable[[float], npt.NDArray[np.float64]], largest: float, inside: Bounds, rng: np.random.Generator
+) -> tuple[float, Boxes]:
+    """Boxes anywhere inside, none over another, whose sizes grow with one factor, which is made as large as can be.
+
+    Args:
+        extents_at: width and height of each box for a factor, (n, 2).
+        largest: the factor to begin with; each failure makes it smaller.
+        inside: where they go.
+        rng: decides the places.
+
+    Returns:
+        The factor, and the boxes. Ends in the cells of a grid, each box in the middle of one, so it always ends.
+    """
+    room = np.array([inside.width, inside.height])
+    factor = largest
+    for _ in range(_SCATTER_ROUNDS * 3):
+        extents = extents_at(factor)
+        gap = GAP / 2 * float(np.median(extents.max(axis=1)))
+        padded = extents + gap
+        if (padded <= room).all() and padded.prod(axis=1).sum() <= room.prod():
+            for _ in range(max(1, _SCATTER_ATTEMPTS // 10 // len(extents))):
+                corners = _throw(padded, room, rng)
+                if corners is not None:
+                    corners += (room - corners.min(axis=0) - (corners + padded).max(axis=0)) / 2
+                    return factor, np.concatenate([corners + gap / 2 + (inside.left, inside.top), extents], axis=1)
+        factor *= _SCATTER_SHRINK
+    cells = grid_boxes(len(extents), inside)
+    while (extents_at(factor) > cells[:, 2:]).any() and factor > largest * 1e-9:
+        factor *= _SCATTER_SHRINK
+    extents = extents_at(factor)
+    return factor, np.concatenate([cells[:, :2] + (cells[:, 2:] - extents) / 2, extents], axis=1)
+
+
 def sheet(
     rows: Sequence[Sequence[Sketch]],
     labels: Sequence[str] | None = None,
@@ -234,7 +349,7 @@ def _size(sketch: Sketch) -> tuple[float, float]:
     return max(bounds.width / extent, 0.02), max(bounds.height / extent, 0.02)
 
 
-def _room_for_points(page: Page, pen_mm: float) -> Bounds:
+def room_for_points(page: Page, pen_mm: float) -> Bounds:
     """Where points may lie so that the ink of a pen stays within the margins."""
     inside = page.inside
     if pen_mm > min(inside.width, inside.height) / 2:
