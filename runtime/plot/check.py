@@ -46,9 +46,8 @@ def check_program(text: str | bytes, machine: Machine, name: str = "program") ->
     try:
         reader.read()
     except InputError as error:
-        number = reader.plotter.line
-        line = lines[number - 1] if number else ""
-        raise InputError(f"{name}:{number}: {error}; the line is {line[:100]!a}") from None
+        number = max(1, reader.plotter.line)
+        raise InputError(f"{name}:{number}: {error}; the line is {lines[number - 1][:100]!a}") from None
     return reader.plotter.trace()
 
 
@@ -64,7 +63,7 @@ class _Reader:
         ups, downs = (self.pen.up_lines or (), self.pen.down_lines or ()) if self.pen.kind == "raw" else ((), ())
         program = machine.program
         self.own = {*ups, *downs, *program.start_lines, *(program.pause_lines or ()), *program.end_lines}
-        self.pause_lines = program.pause_lines or ()
+        self.pause_line = program.pause_lines[0] if program.pause_lines else None
         # One of the two may begin with the other: the longer one is looked for first.
         self.blocks = sorted(((ups, False), (downs, True)), key=lambda each: -len(each[0])) if ups or downs else []
         self.block_left = 0  # lines of the block that is being read
@@ -135,26 +134,29 @@ class _Reader:
         if all(code in grammar.settings for code in codes):
             self._choose(codes, words)
             return
+        if unknown := [each for each in codes if each not in grammar.settings and not self._known(each, text)]:
+            raise InputError(f"has {unknown[0]}, which {self._why_not(unknown[0])}")
         code = codes[0]
         if len(codes) > 1 or "".join(words[0]) != code:
-            raise InputError(
-                f"has {' '.join(map(''.join, words))} (expected one code, or settings only, and its words)"
-            )
-        if text in self.own and code in grammar.own:
-            allowed: str | None = grammar.own[code]
-        elif text in self.own and grammar.name == "klipper" and len(words[0][0]) > 1 and code not in UNSAFE_MACROS:
-            allowed = None
-        elif code in grammar.commands:
-            allowed = grammar.commands[code] if code != "SET_SERVO" else None
-        else:
-            raise InputError(f"has {code}, which {self._why_not(code)}")
+            raise InputError(f"has {text[:60]} (expected one code and its words, or settings only)")
+        allowed = self._allowed(code, text)
         for letter, number in words[1:]:
             if allowed is not None and letter not in allowed:
                 raise InputError(f"has {letter}{number} after {code} (expected {', '.join(allowed) or 'nothing'})")
-        given = dict(words[1:])
-        if text in self.pause_lines and code not in ("M0", "PAUSE") and text == self.pause_lines[0]:
-            self.plotter.pause()  # a macro of the profile's own
-        self._do(code, given, in_block=in_block)
+        if text == self.pause_line and code not in ("M0", "PAUSE"):
+            self.plotter.pause()  # a macro, or what else the profile pauses with
+        self._do(code, dict(words[1:]), in_block=in_block)
+
+    def _known(self, code: str, text: str) -> bool:
+        """Whether a code may begin a line; more of them may where a profile gives the line."""
+        macro = self.grammar.name == "klipper" and len(code) > 1 and code[1].isalpha() and code not in UNSAFE_MACROS
+        return code in self.grammar.commands or (text in self.own and (code in self.grammar.own or macro))
+
+    def _allowed(self, code: str, text: str) -> str | None:
+        """The letters of the words that may follow a known code; None for commands with named words."""
+        if text in self.own and code in self.grammar.own:
+            return self.grammar.own[code]
+        return None if code == "SET_SERVO" else self.grammar.commands.get(code)
 
     def _why_not(self, code: str) -> str:
         if code in self.grammar.refused:
@@ -274,9 +276,7 @@ class _Reader:
         """Whether a servo that is told an angle has put the pen down."""
         if self.grammar.name == "marlin":
             if code != "M280" or set(given) != {"P", "S"} or given["P"] != self.pen.servo:
-                raise InputError(
-                    f"has no M280 P{self.pen.servo} S with an angle (expected that for this machine's servo)"
-                )
+                raise InputError(f"is not M280 P{self.pen.servo} S and an angle (expected that for this servo)")
             return self._is_down(float(given["S"]), "S")
         try:
             angle = float(given["ANGLE"])

@@ -228,6 +228,8 @@ def split_comment(line: str, grammar: Grammar) -> str:
             raise InputError(
                 f"has {each!r}, on which Grbl acts at once wherever it stands; leave it out of comments too"
             )
+    if line.startswith(" "):
+        raise InputError("begins with a space (expected none)")
     if line.startswith(("$", "%", "/")):
         raise InputError(f"begins with {line[0]!r} (expected words or a comment); settings and marks are no program")
     opened = min((place for place in map(line.find, ";(") if place >= 0), default=-1)
@@ -281,7 +283,7 @@ def split_words(text: str, grammar: Grammar) -> list[tuple[str, str]]:
 def _trimmed(words: str) -> str:
     """Refuse blanks at either end: they are harmless, and a sign that something else wrote the line."""
     if words != words.strip(" "):
-        raise InputError("begins or ends with a space (expected none)")
+        raise InputError("has a superfluous space (expected none at the end, one between words and comment)")
     return words
 
 
@@ -309,7 +311,9 @@ def _what_is_wrong(text: str) -> str:
             return f"{shown} (expected a point, not a comma)"
         if re.fullmatch(r"-?[0-9]+\.[0-9]{4,}", number):
             return f"{shown} (expected at most three decimals)"
-        if re.search("[A-Z]", number):
+        if re.fullmatch("[-+0-9.]*(?:[A-Z][-+0-9.]+)+", number):
             return f"{shown} (expected one space between words)"
+        if re.search("[A-Za-z_]", number):
+            return f"{shown} (expected a word: one capital letter and a number)"
         return f"{shown} (expected a number such as {letter}0, {letter}12.5 or {letter}-3)"
     return f"has {text[:30]!r} (expected words)"
