@@ -6,7 +6,7 @@ import difflib
 import math
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, NoReturn
 
@@ -433,6 +433,3 @@ def _free_name(kind: str, names: Mapping[str, tuple[int, ...]], used: dict[str, 
         number += 1
     used[kind] = number
     return name
-
-
-THING_KEYS = tuple(each.name for each in fields(Thing))

@@ -2,7 +2,7 @@
 
 The table gives the larger side of each thing in metres. On a page true proportions do not work: beside a house of
 50 mm an ant would be smaller than a dot. So sizes on the page follow a power law, ``metres ** POWER``: sixteen times
-as large in life is three times as large on paper. What is far away (the sun, a mountain) has the size that it has in
+as large in life is 2.7 times as large on paper. What is far away (the sun, a mountain) has the size that it has in
 a picture beside a house, and a part of a body or a sign the size at which it is drawn.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 from sketch_edge.runtime.manifest import fold_name
 
-POWER = 0.4
-"""Exponent of the size on the page over the size in life: a cat of half a metre is a third of a house of eight."""
+POWER = 0.36
+"""Exponent of the size on the page over the size in life: a cat of half a metre is over a third of a house of eight."""
 
 UNIT_M = 8.0
 """What has this size in life has the size 1 on the page: a house."""
