@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +30,8 @@ MOST_RECORD = 10_000_000
 KEYS = ("format", "seed", "temperature", "layout", "sizes", "hidden", "page", "pen", "object")
 PAGE_KEYS = ("size", "margin")
 PEN_KEYS = ("name", "color", "width")
-PLAIN_KEYS = (
-    "name",
-    "seed",
-    "index",
-    "temperature",
-    "at",
-    "size",
-    "scale",
-    "rotate",
-    "flip",
-    "pen",
-    "depth",
-    "count",
-    "gap",
-)
-OBJECT_KEYS = ("class", "drawing", "record", "lines", *PLAIN_KEYS, *(key.replace("_", "-") for key in RELATIONS))
+FIELD_KEYS = tuple(each.name for each in fields(Thing) if each.name not in ("label", "sketch"))
+OBJECT_KEYS = ("class", "drawing", "record", "lines", *(key.replace("_", "-") for key in FIELD_KEYS))
 
 # The parser of Python makes a table of every prefix of a dotted key: 200 kB of "a.a.a..." take all memory. Eight parts
 # are more than any key here has. Possessive, and begun only where a part begins: linear in the length of the text.
@@ -102,10 +89,8 @@ def _parse(content: bytes, file: str) -> dict[str, Any]:
     try:
         text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{file}:{line}: is no UTF-8 text (byte {error.start + 1} of the file); save it as such"
-        ) from error
+        place = f"{file}:{content.count(10, 0, error.start) + 1}"
+        raise InputError(f"{place}: is no UTF-8 text (byte {error.start + 1} of the file); save it as such") from error
     if deep := _LONG_KEY.search(text):
         line = text.count("\n", 0, deep.start()) + 1
         raise InputError(f"{file}:{line}: a key has more than eight parts (expected at most two); correct it")
@@ -114,10 +99,8 @@ def _parse(content: bytes, file: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         reason, _, place = str(error).rpartition(" (at ")
         if found := re.match(r"line (\d+), column (\d+)\)", place):
-            raise InputError(
-                f"{file}:{found[1]}: is no TOML ({short_text(reason)}, column {found[2]}); correct it"
-            ) from error
-        raise InputError(f"{file}: is no TOML ({short_text(str(error))}); correct it") from error
+            reason, file = f"{reason[:100]}, column {found[2]}", f"{file}:{found[1]}"
+        raise InputError(f"{file}: is no TOML ({(reason or str(error))[:120]}); correct it") from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets within brackets
         what = "nested too deep" if isinstance(error, RecursionError) else "a number is too long"
         raise InputError(f"{file}: is no TOML that can be read ({what}); correct it") from error
@@ -211,9 +194,7 @@ def _given_strokes(file: str, objects: list[dict[str, Any]], folder: Path) -> di
         count = objects[number - 1].get("count", 1)
         points += sketches[number].point_count * (count if type(count) is int and count > 0 else 1)
         if points > MOST_GIVEN_POINTS:
-            raise InputError(
-                f"{file}:object {number}: over {MOST_GIVEN_POINTS} given points in all; simplify the strokes"
-            )
+            raise InputError(f"{file}:object {number}: over {MOST_GIVEN_POINTS} given points in all; simplify them")
     return sketches
 
 
