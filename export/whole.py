@@ -36,8 +36,13 @@ def assemble_draw(step: onnx.ModelProto, sizes: Sizes, scale: float, grid: int) 
         scale: Quick, Draw! units in one model unit.
         grid: offsets are rounded to 1 / grid of such a unit.
     """
-    rows, states = ("B", STROKE), ("B", sizes.hidden)
-    carried = {"x": (FLOAT, *rows), "h": (FLOAT, *states), "c": (FLOAT, *states), "last": (WHOLE, "B")}
+    carried = ("x", "h", "c", "last")
+
+    def carried_info(when: str) -> list[ValueInfoProto]:
+        kinds = (FLOAT, FLOAT, FLOAT, WHOLE)
+        widths = ((STROKE,), (sizes.hidden,), (sizes.hidden,), ())
+        return [_info(f"{n}_{when}", kind, "B", *w) for n, kind, w in zip(carried, kinds, widths, strict=True)]
+
     body = _Part()
     _embed(body, step)
     _choose(body, sizes.mixtures)
@@ -46,12 +51,8 @@ def assemble_draw(step: onnx.ModelProto, sizes: Sizes, scale: float, grid: int) 
     loop = helper.make_graph(
         body.named_nodes(),
         "step",
-        [_info("at", WHOLE), _info("going", TRUTH), *(_info(f"{name}_now", *kind) for name, kind in carried.items())],
-        [
-            _info("goes_on", TRUTH),
-            *(_info(f"{name}_then", *kind) for name, kind in carried.items()),
-            _info("row", FLOAT, *rows),
-        ],
+        [_info("at", WHOLE), _info("going", TRUTH), *carried_info("now")],
+        [_info("goes_on", TRUTH), *carried_info("then"), _info("row", FLOAT, "B", STROKE)],
         body.tensors,
     )
     outer = _Part()

@@ -11,12 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sketch_edge.runtime.blocks import draw_sketches
 from sketch_edge.runtime.bundle import Bundle, open_bundle
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, MAX_POINTS, MAX_TEMPERATURE, Manifest, fold_name, short
 from sketch_edge.runtime.noise import KEY_LIMIT
 from sketch_edge.runtime.provider import open_session
-from sketch_edge.runtime.sampler import Job, Rows, draw_rows, stream_rows
+from sketch_edge.runtime.sampler import Job, Rows, stream_rows
 from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import lines_to_stroke3, stroke3_to_lines, stroke3_to_stroke5
 
@@ -187,7 +188,7 @@ class Artist:
         seed, tau, most = _checked_seed(seed), self._checked_temperature(temperature), self._checked_points(max_points)
         first = _checked_integer("index", first_index, 0, KEY_LIMIT - max(1, len(ids)))
         jobs = [Job(class_id, seed, first + number) for number, class_id in enumerate(ids)]
-        drawn = draw_rows(self._session, self.manifest, jobs, tau, most)
+        drawn = draw_sketches(self._session, self.manifest, jobs, tau, most)
         return (self._sketch(job, rows, tau) for job, rows in zip(jobs, drawn, strict=True))
 
     def draw_orders(self, orders: Sequence[Order], *, max_points: int | None = None) -> list[Sketch]:
@@ -206,7 +207,7 @@ class Artist:
             jobs.setdefault(self._checked_temperature(order.temperature), []).append((number, job))
         sketches: dict[int, Sketch] = {}
         for tau, numbered in jobs.items():
-            drawn = draw_rows(self._session, self.manifest, [job for _, job in numbered], tau, most)
+            drawn = draw_sketches(self._session, self.manifest, [job for _, job in numbered], tau, most)
             for (number, job), rows in zip(numbered, drawn, strict=True):
                 sketches[number] = self._sketch(job, rows, tau)
         return [sketches[number] for number in range(len(orders))]

@@ -84,8 +84,7 @@ def draw_rows(decoder: Decoder, manifest: Manifest, jobs: Sequence[Job], tau: fl
     Raises:
         BundleError: the model gives numbers that are not finite.
     """
-    # The scale of dynamic int8 products spans the batch: there, a sketch would depend on those beside it.
-    table = _Table(decoder, manifest, tau, max_points, places=1 if manifest.variant == "int8" else BATCH)
+    table = _Table(decoder, manifest, tau, max_points, places=BATCH)
     waiting = deque(enumerate(jobs))
     done: dict[int, Rows] = {}
     for number in range(len(jobs)):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.bundle import Bundle
 from sketch_edge.runtime.errors import BundleError, InputError, UnfinishedError
-from sketch_edge.runtime.manifest import EXPORT_AGAIN, Sizes
+from sketch_edge.runtime.manifest import EXPORT_AGAIN, PEN_STATES, Sizes
 from sketch_edge.runtime.strokes import STROKE
 
 Floats = npt.NDArray[np.float32]
@@ -24,8 +24,8 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 CHOICES = ("auto", *PROVIDERS)
 MAX_THREADS = 64
 
-_REAL, _WHOLE = "tensor(float)", "tensor(int64)"
-_FREE = None  # a dimension that must not be frozen in the graph: the batch, the rows of a sketch
+_REAL, _EXACT, _WHOLE = "tensor(float)", "tensor(double)", "tensor(int64)"
+_FREE = None  # a dimension that must not be frozen in the graph: the batch, the rows of a sketch, the steps
 
 
 class State(NamedTuple):
@@ -83,6 +83,9 @@ class Session:
         UnfinishedError: onnxruntime is not installed or cannot be loaded.
     """
 
+    _draw: Any = None
+    _step: Any = None
+
     def __init__(self, bundle: Bundle, provider: str = "auto", threads: int = 1) -> None:
         if provider not in CHOICES:
             raise InputError(f"provider {provider!r}: is unknown; choose one of {', '.join(CHOICES)}")
@@ -96,12 +99,17 @@ class Session:
         self.provider = _choose_provider(runtime, provider)
         """ "cpu" or "cuda": what the graphs run on."""
         try:
-            self._start, self._step = self._load("start.onnx"), self._load("step.onnx")
+            self._load_first()
         except _NotCreatedError as error:
             if provider != "auto":
                 raise InputError(_no_provider(runtime, provider, "it could not be started")) from error
             self.provider = "cpu"
-            self._start, self._step = self._load("start.onnx"), self._load("step.onnx")
+            self._load_first()
+
+    @property
+    def draws(self) -> bool:
+        """Whether `draw` can be used: the bundle has draw.onnx, and this is a CPU."""
+        return self._draw is not None
 
     def start(self, z: Floats, class_ids: Sequence[int]) -> State:
         """Run the start graph: z of shape (B, Z) and B class ids to the first state."""
@@ -113,7 +121,38 @@ class Session:
 
     def steps(self, state: State) -> Steps:
         """Begin stepping from `state`; see `Steps`."""
+        with self._lock:
+            if self._step is None:
+                self._step = self._load("step.onnx")
         return Steps(self._step, state, self._sizes, f"{self._bundle.path}:step.onnx")
+
+    def draw(self, x: Floats, state: State, gumbels: Floats, normals: Floats, tau: float) -> tuple[Floats, State]:
+        """Take B sketches up to T steps on in one call, sampling included; it stops when every one has ended.
+
+        Args:
+            x: the rows before, stroke-5 in model units, (B, 5); first the start token.
+            state: as `start` gave it, or an earlier call.
+            gumbels: (T, B, 3 + M) as `Noise.steps` gives them; -inf for an end that must not be chosen yet.
+            normals: (T, B, 2), likewise.
+            tau: temperature, 0 to 10.
+
+        Returns:
+            The next N <= T rows, stroke-5 in model units, (N, B, 5), of which those behind an end row mean nothing;
+            and the state after them.
+
+        Raises:
+            BundleError: the graph cannot be run, or gives numbers that are not finite.
+        """
+        feed = {
+            "x": x,
+            **state._asdict(),
+            "gumbels": gumbels,
+            "normals": normals,
+            "temperature": np.full(len(x), tau),
+            "steps": np.array(len(gumbels)),
+        }
+        rows, h, c = self._run(self._draw, "draw.onnx", ["rows", "h_next", "c_next"], feed)
+        return rows, State(state.gate, h, c)
 
     def encode(self, strokes: Floats, lengths: Sequence[int], class_ids: Sequence[int]) -> tuple[Floats, Floats]:
         """Run the encoder: what the model sees in drawings.
@@ -160,6 +199,17 @@ class Session:
             if not np.isfinite(array).all():
                 raise BundleError(f"{self._bundle.path}:{member}: gives numbers that are not finite ({name})")
         return arrays
+
+    def _load_first(self) -> None:
+        """Load what drawing begins with; the rest is loaded when it is asked for.
+
+        On a CUDA device the small operators of draw.onnx would cost a launch each, so there sketches go by steps.
+        """
+        self._start = self._load("start.onnx")
+        if self.provider == "cpu" and "draw.onnx" in self._bundle.members:
+            self._draw = self._load("draw.onnx")
+        else:
+            self._step = self._load("step.onnx")
 
     def _load(self, member: str) -> Any:
         """Make an onnxruntime session of a member and check what it takes and gives."""
@@ -308,6 +358,11 @@ def signature(member: str, sizes: Sizes) -> tuple[Ports, Ports]:
     if member == "start.onnx":
         inputs = {"z": real(latent), "class_id": whole}
         return inputs, {"gate": real(4 * hidden), "h": real(hidden), "c": real(hidden)}
+    if member == "draw.onnx":
+        inputs = {"x": real(STROKE), "gate": real(4 * hidden), "h": real(hidden), "c": real(hidden)}
+        inputs |= {"gumbels": real(_FREE, PEN_STATES + sizes.mixtures), "normals": real(_FREE, 2)}
+        inputs |= {"temperature": (_EXACT, (_FREE,)), "steps": (_WHOLE, ())}
+        return inputs, {"rows": real(_FREE, STROKE), "h_next": real(hidden), "c_next": real(hidden)}
     if member == "step.onnx":
         inputs = {"x": real(STROKE), "gate": real(4 * hidden), "h": real(hidden), "c": real(hidden)}
         return inputs, {"y": real(sizes.outputs), "h_next": real(hidden), "c_next": real(hidden)}
