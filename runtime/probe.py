@@ -90,7 +90,7 @@ def _try_import() -> str | None:
             command, check=False, timeout=LONGEST_TRY, stdin=null, stdout=null, stderr=null
         ).returncode
     except subprocess.TimeoutExpired:
-        return f"its import takes over {LONGEST_TRY:.0f} s"
+        return f"its import takes over {LONGEST_TRY:g} s"
     except OSError:
         return None
     if code == 0:
