@@ -1,0 +1,135 @@
+"""The nearest neighbours of points, by grids of cells, in numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_CROWD = 72
+"""A block of 3 x 3 cells with more points than this is divided further."""
+
+_ROW_LIMIT = 32
+"""Where points cannot be told apart by dividing further, so many of each row of three cells are looked at."""
+
+_HALVINGS = 24
+"""How often a cell is halved at most; points that are still together then are as good as equal."""
+
+_POINTS_PER_CELL = 3.0
+
+
+def nearest(points: Floats, count: int, skip: Ints | None = None) -> tuple[Ints, Floats]:
+    """Find the `count` nearest other points of each of n points: indices and distances, both (n, count), nearest first.
+
+    Equally near points come in the order of their indices. `skip` (n,) names one more point that each is not to
+    find, or -1. Where there are too few points, the index is -1 and the distance infinite. The search looks at a block
+    of 3 x 3 cells around each point: now and then (1 in 100) a farther point than the next nearest is given.
+    """
+    total = len(points)
+    found = np.full((total, count), -1, np.int64)
+    away = np.full((total, count), np.inf)
+    if total < 2 or count < 1:
+        return found, away
+    for rows, of, candidates in _blocks(points, min(count + 2, total)):
+        offset = points[candidates] - points[rows[of]]
+        square = offset[:, 0] ** 2 + offset[:, 1] ** 2
+        square[candidates == rows[of]] = np.inf
+        if skip is not None:
+            square[candidates == skip[rows[of]]] = np.inf
+        column, kept = _smallest(of, square, candidates, len(rows), count)
+        at = rows[of[kept]]
+        found[at, column] = candidates[kept]
+        away[at, column] = np.sqrt(square[kept])
+    return found, away
+
+
+def _smallest(of: Ints, value: Floats, tie: Ints, rows: int, count: int) -> tuple[Ints, Ints]:
+    """Which entries are among the `count` smallest finite ones of their row, and their ranks there: (rank, entry).
+
+    `of` (m,) says which row each entry belongs to and never falls.
+    """
+    sizes = np.bincount(of, minlength=rows)
+    table = np.full((rows, max(int(sizes.max()), count)), np.inf)
+    table[of, _ranks(sizes)] = value
+    # The value of the last one kept, not its place: how equal ones are split depends on the processor.
+    limit = np.partition(table, count - 1, axis=1)[:, count - 1]
+    kept = np.flatnonzero((value <= limit[of]) & (value < np.inf))
+    kept = kept[np.lexsort((tie[kept], value[kept], of[kept]))]
+    rank = _ranks(np.bincount(of[kept], minlength=rows))
+    return rank[rank < count], kept[rank < count]
+
+
+def _ranks(sizes: Ints) -> Ints:
+    """Count from 0 in each of several runs: sizes (2, 3) give 0 1 0 1 2."""
+    ends = np.cumsum(sizes)
+    return np.arange(int(ends[-1])) - np.repeat(ends - sizes, sizes)
+
+
+def _blocks(points: Floats, enough: int) -> Iterator[tuple[Ints, Ints, Ints]]:
+    """Give every point once, with what lies around it, as (points (r,), row of each candidate (m,), candidates (m,)).
+
+    The cells are as large as it takes to find `enough` points, and as small as it takes to find no crowd.
+    """
+    low = points.min(axis=0)
+    place = points - low
+    width, height = place.max(axis=0).tolist()
+    longest = max(width, height)
+    if longest == 0:
+        longest = 1.0
+    # An area that is all width still wants cells of some size; 2^20 cells a side keep cell numbers small.
+    area = max(width, longest / len(points)) * max(height, longest / len(points))
+    side = max(float(np.sqrt(area * _POINTS_PER_CELL / len(points))), longest / 2**20)
+    everything = np.arange(len(points))
+    grid = _Grid(place, side)
+    start, size = grid.around(everything)
+    few, many = size.sum(axis=0) < enough, size.sum(axis=0) > _CROWD
+    yield from _listed(everything, grid, start, size, ~(few | many))
+    for factor, rest in ((2.0, everything[few]), (0.5, everything[many])):
+        step = 0
+        while len(rest):
+            step += 1
+            grid = _Grid(place, max(side * factor**step, longest / 2**30))
+            start, size = grid.around(rest)
+            number = size.sum(axis=0)
+            done = (number >= enough) if factor > 1 else (number <= _CROWD) | (step >= _HALVINGS)
+            yield from _listed(rest, grid, start, size, done)
+            rest = rest[~done]
+
+
+class _Grid:
+    """Points sorted by square cells, row after row."""
+
+    def __init__(self, place: Floats, side: float) -> None:
+        column, row = (place / side).astype(np.int64).T + 1
+        self.columns = int(column.max()) + 2
+        self.cell = row * self.columns + column
+        self.order = np.argsort(self.cell, kind="stable")
+        self.sorted = self.cell[self.order]
+
+    def around(self, which: Ints) -> tuple[Ints, Ints]:
+        """Where in `order` the three rows of cells around points (r,) begin, and how long they are: (3, r) each."""
+        left = self.cell[which] + np.array([[-self.columns], [0], [self.columns]]) - 1
+        start = np.searchsorted(self.sorted, left)
+        return start, np.searchsorted(self.sorted, left + 3) - start
+
+
+def _listed(
+    rows: Ints, grid: _Grid, start: Ints, size: Ints, chosen: npt.NDArray[np.bool_]
+) -> Iterator[tuple[Ints, Ints, Ints]]:
+    """Write out the candidates of the chosen rows, as `_blocks` gives them."""
+    if not chosen.any():
+        return
+    rows, start, size = rows[chosen], start[:, chosen], size[:, chosen]
+    if size.sum(axis=0).max() > _CROWD:
+        # Beside a crowd that stays one: of each row of cells those that are sorted next to the point itself.
+        own = np.empty(len(grid.order), np.int64)
+        own[grid.order] = np.arange(len(own))
+        limit = np.clip(own[rows] - _ROW_LIMIT // 2, start, np.maximum(start, start + size - _ROW_LIMIT))
+        start, size = np.where(size > _ROW_LIMIT, limit, start), np.minimum(size, _ROW_LIMIT)
+    runs = size.T.ravel()
+    of = np.repeat(np.arange(len(rows)), size.sum(axis=0))
+    yield rows, of, grid.order[np.repeat(start.T.ravel(), runs) + _ranks(runs)]

@@ -1,0 +1,396 @@
+"""A round trip over lines with two ends each, made short: greedy links, then a Lin-Kernighan search in numpy.
+
+Line i has the ends (nodes) 2 i and 2 i + 1. A tour passes through every line from one end to the other; what can be
+chosen are the **links**, the ways between the lines, exactly one at each node. So a tour is a perfect matching of the
+nodes that makes one ring, and an exchange of k links turns one matching into another on the same 2 k nodes.
+
+The search is that of Lin and Kernighan (1973, doi:10.1287/opre.21.2.498) in the form of Helsgaun (2000,
+doi:10.1016/S0377-2217(99)00284-2): from a node t1 take away its link (t1, t2), add a short way (t2, t3), take away the
+link of t3, and so on while more was taken away than added; whenever adding the way back to t1 closes one ring that is
+shorter, that is a move. Here all nodes are searched at once, step by step in numpy, and the moves found that do not
+touch each other are made. Only whether the exchange closes one ring is asked, not whether every part of it would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from sketch_edge.runtime.plot.near import nearest
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+EPSILON = 1e-7
+"""A gain of less than this many mm is none: it could be an error of rounding, and go round in circles."""
+
+NEIGHBOURS = 8
+
+WIDTHS = (8, 5, 5, 5, 5, 5, 5, 5, 5)
+"""How many neighbours are tried at each step of the search, so also the most links exchanged at once, less one."""
+
+SHALLOW = WIDTHS[:3]
+"""The same for the first rounds, in which most moves are found at once."""
+
+BEAM = 4
+"""How many chains of each t1 go on from the second step on: those that have taken away most."""
+
+CHUNK = 8192
+"""Nodes searched at once: bounds the memory, and lets later ones see the moves of earlier ones."""
+
+ROUND_WORK = 300
+"""What a round costs beside its nodes, in nodes."""
+
+KICK_SPAN = 5
+"""The most lines in each of the pieces that a kick exchanges."""
+
+KICK_LINES = 30
+"""One kick for so many lines at a time, so that kicks do not disturb each other."""
+
+
+class Tour:
+    """A tour that can be made shorter. `ends` (2 m, 2) are the places of the nodes in mm, line after line.
+
+    A node whose place is nan is free: it is at no distance from any other. `link` (2 m,) are the links to begin with;
+    greedy ones where not given.
+    """
+
+    def __init__(self, ends: Floats, link: Ints | None = None) -> None:
+        self.size = len(ends)
+        self.x, self.y = np.ascontiguousarray(ends.T)
+        self.free = np.flatnonzero(np.isnan(self.x))
+        self.near, self.far = neighbours(ends, NEIGHBOURS)
+        self.link = greedy(ends, self.near, self.far) if link is None else link.copy()
+        self.tour = walk(self.link)
+        """The nodes in the order of the tour: places 2 j and 2 j + 1 are where a line is entered and left."""
+        self.place = np.empty(self.size, np.int64)
+        self.place[self.tour] = np.arange(self.size)
+        self.long = self.distance(np.arange(self.size), self.link)
+        """How long the link of each node is."""
+
+    @property
+    def length(self) -> float:
+        """The sum of all links, mm."""
+        return float(self.long.sum() / 2)
+
+    def distance(self, a: Ints, b: Ints) -> Floats:
+        """How far nodes `a` and `b` are from each other, mm."""
+        dx, dy = self.x[a] - self.x[b], self.y[a] - self.y[b]
+        far: Floats = np.sqrt(dx * dx + dy * dy)
+        if len(self.free):
+            far[np.isnan(far)] = 0.0
+        return far
+
+    def improve(self, work: float, seed: int = 0) -> None:
+        """Make the tour shorter until about `work` nodes were searched: a search until nothing is found, then kicks.
+
+        Equal tours, work and seeds give equal results.
+        """
+        self.work = work
+        self._update_free()
+        self._settle(np.arange(self.size), SHALLOW, self.size // 10)
+        while self.work > 0:
+            before = self.length
+            self._update_free()
+            self._settle(np.arange(self.size), WIDTHS, self.size // 100)
+            if self.length > before - EPSILON:
+                break
+        rng = np.random.Generator(np.random.Philox(seed))
+        while self.work > 0 and self.size >= 8:
+            self._kick_and_keep(rng)
+
+    def _settle(self, nodes: Ints, widths: tuple[int, ...], enough: int = 0) -> None:
+        """Make the moves found from `nodes`, then from those touched, until at most `enough` nodes are left."""
+        moved = True
+        while moved and len(nodes) > enough and self.work > 0:
+            moved = False
+            waiting: set[int] = set()
+            for begin in range(0, len(nodes), CHUNK):
+                chunk = nodes[begin : begin + CHUNK]
+                self.work -= len(chunk) + ROUND_WORK
+                touched: set[int] = set()
+                for move in self._moves(chunk, widths):
+                    if touched.isdisjoint(move) and self.relink(move):
+                        touched.update(move)
+                    else:
+                        waiting.add(move[-1])
+                self._measure(touched)
+                waiting |= touched
+                moved = moved or bool(touched)
+            nodes = np.array(sorted(waiting), np.int64)
+
+    def _kick_and_keep(self, rng: np.random.Generator) -> None:
+        """Kick the tour in many places, search around them, and keep what became shorter.
+
+        Two tours differ by exchanges that have no node in common: the rings of links of the one and the other in
+        turn. Each of them that made the tour longer is taken back, if that can be done alone.
+        """
+        link, long, tour, place = self.link.copy(), self.long.copy(), self.tour.copy(), self.place.copy()
+        before = self.length
+        self._settle(self._kick(rng), WIDTHS)
+        worse = [pairs for pairs, gain in self._differences(link, long) if gain < EPSILON]
+        while worse:
+            left = [pairs for pairs in worse if not self.relink(pairs)]
+            self.work -= 20 * len(worse)
+            if len(left) == len(worse):
+                break
+            worse = left
+        if worse:
+            self.relink([node for pairs in worse for node in pairs])
+        self._measure(np.flatnonzero(self.link != link).tolist())
+        back = self.link == link
+        self.long[back] = long[back]
+        if self.length > before - EPSILON:
+            self.link, self.long, self.tour, self.place = link, long, tour, place
+
+    def _kick(self, rng: np.random.Generator) -> Ints:
+        """Exchange the first and third of three short pieces that follow each other, in many places; the nodes touched.
+
+        No search step by step along links finds this exchange of four links, nor undoes it (Martin, Otto & Felten
+        1991, "Large-step Markov chains for the traveling salesman problem").
+        """
+        lines = self.size // 2
+        count = max(1, lines // KICK_LINES)
+        width = lines // count
+        span = min(KICK_SPAN, (width - 1) // 3)
+        sizes = 1 + rng.integers(span, size=(count, 3))
+        first = rng.integers(lines) + width * np.arange(count) + rng.integers(width - sizes.sum(axis=1))
+        cuts = np.cumsum(np.concatenate([first[:, None], sizes], axis=1), axis=1)
+        left, entered = self.tour[(2 * cuts - 1) % self.size], self.tour[2 * cuts % self.size]
+        pairs = np.stack([left[:, [0, 3, 2, 1]], entered[:, [2, 1, 0, 3]]], axis=2).reshape(count, 8)
+        for each in pairs.tolist():
+            self.relink(each)
+        self._measure(pairs.ravel().tolist())
+        self.work -= 20 * count
+        return np.unique(pairs)
+
+    def _differences(self, link: Ints, long: Floats) -> list[tuple[list[int], float]]:
+        """The exchanges that lead back from this tour to the links `link`, of lengths `long`, and what each has gained.
+
+        As (pairs for `relink`, mm that taking it back makes the tour longer).
+        """
+        found: list[tuple[list[int], float]] = []
+        now, old = self.link, link
+        seen: set[int] = set()
+        for start in np.flatnonzero(now != old).tolist():
+            if start in seen:
+                continue
+            pairs, node = [], start
+            while node not in seen:
+                partner = int(old[node])
+                seen.update((node, partner))
+                pairs += [node, partner]
+                node = int(now[partner])
+            gain = float(long[pairs].sum() - self.long[pairs].sum()) / 2
+            found.append((pairs, gain))
+        return found
+
+    def relink(self, pairs: list[int]) -> bool:
+        """Exchange the links of the nodes in `pairs` for links between pairs[0] and pairs[1], pairs[2] and pairs[3] ...
+
+        The nodes must be both ends of the links taken away. False, and nothing done, if that were more than one ring.
+        """
+        places = self.place[pairs].tolist()
+        column = {place: i for i, place in enumerate(places)}
+        lasts = sorted(place for place in places if place & 1)
+        firsts = [lasts[-1] + 1 - self.size, *(last + 1 for last in lasts[:-1])]  # the first one may begin before 0
+        sizes = [last - first for first, last in zip(firsts, lasts, strict=True)]
+        of_first = {first % self.size: i for i, first in enumerate(firsts)}
+        of_last = {last: i for i, last in enumerate(lasts)}
+        resting = sizes.index(max(sizes))
+        pieces: list[Ints] = []
+        at = lasts[resting]
+        while True:
+            at = places[column[at] ^ 1]
+            backwards = bool(at & 1)
+            i = of_last[at] if backwards else of_first[at]
+            if i == resting or len(pieces) == len(lasts) - 1:
+                break
+            piece = self._piece(firsts[i], lasts[i] + 1)
+            pieces.append(piece[::-1] if backwards else piece)
+            at = firsts[i] % self.size if backwards else lasts[i]
+        if i != resting or backwards or len(pieces) != len(lasts) - 1:
+            return False
+        self._write(lasts[resting] + 1, np.concatenate(pieces))
+        self.link[pairs] = [pairs[i ^ 1] for i in range(len(pairs))]
+        return True
+
+    def _piece(self, first: int, end: int) -> Ints:
+        """The nodes at places `first` to `end`; places below 0 are counted from the end of the tour."""
+        return self.tour[first:end] if first >= 0 else np.concatenate([self.tour[first:], self.tour[:end]])
+
+    def _write(self, first: int, nodes: Ints) -> None:
+        end = first + len(nodes)
+        if end <= self.size:
+            self.tour[first:end] = nodes
+            self.place[nodes] = np.arange(first, end)
+        else:
+            places = np.arange(first, end) % self.size
+            self.tour[places] = nodes
+            self.place[nodes] = places
+
+    def _measure(self, nodes: Iterable[int]) -> None:
+        changed = np.fromiter(nodes, np.int64)
+        self.long[changed] = self.distance(changed, self.link[changed])
+
+    def _update_free(self) -> None:
+        """A free node is near to all others; what it had best be linked to are nodes with the longest links."""
+        for node in self.free.tolist():
+            others = np.flatnonzero((np.arange(self.size) | 1) != (node | 1))
+            best = others[np.argsort(-self.long[others], kind="stable")][: self.near.shape[1]]
+            self.near[node, : len(best)] = best
+            self.far[node, : len(best)] = 0.0
+
+    def _moves(self, nodes: Ints, widths: tuple[int, ...] = WIDTHS) -> list[list[int]]:
+        """Find moves from each of `nodes` as t1, the largest gain first, each as `relink` takes it.
+
+        A move (t2, t3, t4, ..., t1) adds the links t2-t3, t4-t5, ... and takes away t1-t2, t3-t4, ...
+        """
+        edge = np.minimum(np.arange(self.size), self.link)  # names the link of a node
+        chain = [nodes, self.link[nodes]]
+        edges = [edge[nodes]]
+        gain = self.long[nodes]
+        gains: list[float] = []
+        moves: list[list[int]] = []
+        moving = np.zeros(self.size, bool)
+        for step, width in enumerate(widths):
+            last = chain[-1]
+            rest = gain[:, None] - self.far[last, :width]
+            row, column = np.nonzero(rest > EPSILON)
+            node = self.near[last[row], column]
+            taken = edge[node]
+            fresh = taken != edges[0][row]
+            for each in edges[1:]:
+                fresh &= taken != each[row]
+            row, column, node = row[fresh], column[fresh], node[fresh]
+            end = self.link[node]
+            origin = chain[0][row]
+            gain = rest[row, column] + self.long[node]
+            total = gain - self.distance(end, origin)
+            good = np.flatnonzero(total > EPSILON)
+            if len(good):
+                found = np.stack(
+                    [*(each[row[good]] for each in chain[1:]), node[good], end[good], origin[good]], axis=1
+                )
+                ring = self._closes(found)
+                moving[origin[good[ring]]] = True
+                gains += total[good[ring]].tolist()
+                moves += found[ring].tolist()
+            keep = np.flatnonzero(~moving[origin])
+            if step and len(keep):
+                keep = keep[_largest(origin[keep], gain[keep], BEAM)]
+            if not len(keep):
+                break
+            row, node, gain = row[keep], node[keep], gain[keep]
+            chain = [*(each[row] for each in chain), node, end[keep]]
+            edges = [*(each[row] for each in edges), edge[node]]
+        order = np.argsort(-np.array(gains), kind="stable").tolist()
+        return [moves[i] for i in order]
+
+    def _closes(self, moves: Ints) -> Flags:
+        """Whether each exchange (n, 2 k), written as `relink` takes it, leaves one ring; shape (n,)."""
+        count, width = moves.shape
+        places = self.place[moves]
+        order = np.argsort(places, axis=1)  # no two are equal
+        rank = np.empty_like(order)
+        rows = np.arange(count)
+        rank[rows[:, None], order] = np.arange(width)
+        # Ranks next to each other are the ends of a piece that stays; where the lowest place is one where a line is
+        # left, the pieces are (1, 2), (3, 4) ... and (last, 0), else (0, 1), (2, 3) ...
+        odd = places[rows, order[:, 0]] & 1
+        at = np.zeros(count, np.int64)
+        ring = np.ones(count, bool)
+        for step in range(width // 2):
+            across = (((at - odd) ^ 1) + odd) % width
+            at = rank[rows, order[rows, across] ^ 1]
+            ring &= (at == 0) == (step == width // 2 - 1)
+        return ring
+
+
+def _largest(of: Ints, value: Floats, count: int) -> Flags:
+    """Whether each value is among the `count` largest of those with the same `of`, which stand together; shape (n,)."""
+    if not len(of):
+        return np.zeros(0, bool)
+    begin = np.flatnonzero(np.concatenate([[True], of[1:] != of[:-1]]))
+    sizes = np.diff(np.append(begin, len(of)))
+    row = np.repeat(np.arange(len(begin)), sizes)
+    table = np.full((len(begin), max(int(sizes.max()), count)), -np.inf)
+    table[row, np.arange(len(of)) - begin[row]] = value
+    limit = np.partition(table, -count, axis=1)[:, -count]
+    return np.asarray(value >= limit[row])
+
+
+def neighbours(ends: Floats, count: int) -> tuple[Ints, Floats]:
+    """The nodes nearest to each node (2 m, 2), own line left out, and how far they are: both (2 m, count).
+
+    Where there are none, the node is 0 and the distance infinite; so it is for free nodes, which are nobody's either.
+    """
+    near = np.zeros((len(ends), count), np.int64)
+    far = np.full((len(ends), count), np.inf)
+    real = np.flatnonzero(~np.isnan(ends[:, 0]))
+    index = np.full(len(ends), -1)
+    index[real] = np.arange(len(real))
+    found, far[real] = nearest(ends[real], count, index[real ^ 1])
+    near[real] = np.where(found < 0, 0, real[found]) if len(real) else found
+    return near, far
+
+
+def greedy(ends: Floats, near: Ints, far: Floats) -> Ints:
+    """Link nodes, the shortest way first, wherever that closes no ring before all lines are in it; shape (2 m,).
+
+    `near` and `far` as of `neighbours`; when these are used up, the ends of the paths made so far are looked at again.
+    """
+    size = len(ends)
+    other = [node ^ 1 for node in range(size)]  # of an end of a path its other end
+    link = [-1] * size
+    names = np.arange(size)
+    while True:
+        for a, b in _shortest_first(names, near, far):
+            if link[a] < 0 and link[b] < 0 and other[a] != b:
+                link[a], link[b] = b, a
+                end, beyond = other[a], other[b]
+                other[end], other[beyond] = beyond, end
+        names = np.flatnonzero((np.array(link) < 0) & ~np.isnan(ends[:, 0]))
+        if len(names) <= 2:
+            break
+        index = {name: i for i, name in enumerate(names.tolist())}
+        mates = np.array([index.get(other[name], -1) for name in names.tolist()])
+        near, far = nearest(ends[names], 5, mates)
+        near = np.where(near < 0, 0, names[near])
+    _close(link, other)
+    return np.array(link)
+
+
+def _shortest_first(names: Ints, near: Ints, far: Floats) -> Iterable[tuple[int, int]]:
+    """Every pair of a node and one near to it, the nearest first, equally near ones in the order of the nodes."""
+    a, b, d = np.repeat(names, near.shape[1]), near.ravel(), far.ravel()
+    listed = np.flatnonzero(d < np.inf)
+    low, high = np.minimum(a, b)[listed], np.maximum(a, b)[listed]
+    order = np.lexsort((high, low, d[listed]))
+    return zip(low[order].tolist(), high[order].tolist(), strict=True)
+
+
+def _close(link: list[int], other: list[int]) -> None:
+    """Link what is left, the last path's ends to each other or to free nodes, in place."""
+    left = [node for node, to in enumerate(link) if to < 0]
+    while left:
+        a = left[0]
+        b = next((node for node in left[1:] if other[a] != node), other[a])
+        link[a], link[b] = b, a
+        end, beyond = other[a], other[b]
+        other[end], other[beyond] = beyond, end
+        left = [node for node in left if node not in (a, b)]
+
+
+def walk(link: Ints) -> Ints:
+    """The nodes in the order of the tour that the links (2 m,) make, from node 0 on; shape (2 m,)."""
+    partner = link.tolist()
+    tour: list[int] = []
+    node = 0
+    for _ in range(len(partner) // 2):
+        tour += (node, node ^ 1)
+        node = partner[node ^ 1]
+    return np.array(tour)
