@@ -155,7 +155,7 @@ class Placer:
         if "on" in step.by:
             row = [self._dropped(step, spot, spots, gap) for spot in row]
         else:
-            top = self._top(step, spots, box, gap)
+            top = self._top(step, spots, box, gap, left)
             row = [spot.moved(0.0, top - box.top) for spot in row]
         spots |= zip(step.members, row, strict=True)
 
@@ -222,8 +222,8 @@ class Placer:
             middle += 0.25 * other.width if sky else -max(0.5 * other.width, 0.25 * box.width)
         return middle - box.width / 2
 
-    def _top(self, step: Step, spots: dict[int, Spot], box: Bounds, gap: float) -> float:
-        """Where the top of a box is to be."""
+    def _top(self, step: Step, spots: dict[int, Spot], box: Bounds, gap: float, left: float) -> float:
+        """Where the top of a box is to be whose left side is known."""
         lows = [spots[other].box.bottom + gap for other in step.by.get("below", ())]
         highs = [spots[other].box.top - gap for other in step.by.get("above", ())]
         if lows or highs:
@@ -233,7 +233,11 @@ class Placer:
         key = next(key for key in ("left_of", "right_of", "in_front_of", "behind") if key in step.by)
         other = _box(step.by[key][:1], spots) if key in PLACING else _box(step.by[key], spots)
         sky = self._sky[step.members[0]]
-        if sky and (key == "behind" or not self._sky[step.by[key][0]]):
+        if sky and key == "behind":  # the sun half behind the slope of the mountain
+            lines = [line for each in step.by[key] for line in spots[each].lines]
+            slope = _heights(lines, np.array([left + box.width / 2]), highest=True)[0] if lines else math.inf
+            return min(float(slope), other.center[1]) - 0.6 * box.height
+        if sky and not self._sky[step.by[key][0]]:
             return other.top - box.height / 2
         away = 0.12 * min(box.height, other.height)
         bottom = other.bottom + {"in_front_of": away, "behind": -away}.get(key, 0.0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sketch_edge.runtime.composition import MOST_REFERENCES, Composition, nearest
 from sketch_edge.runtime.manifest import short
+from sketch_edge.runtime.sizes import is_sky
 
 PLACING = ("left_of", "right_of", "above", "below", "on", "inside")
 """Relations that give a place."""
@@ -242,7 +243,9 @@ def _cluster(composition: Composition, members: Sequence[int], by: Sequence[Refe
     groups: dict[object, list[int]] = {}
     for member in members:
         if by[member]:
-            groups.setdefault((tuple(by[member].items()), composition.members[member].thing.gap), []).append(member)
+            thing = composition.members[member].thing
+            like = (tuple(by[member].items()), thing.gap, composition.natural and is_sky(thing.kind))
+            groups.setdefault(like, []).append(member)
     steps = _Order(first, [(tuple(group), by[group[0]]) for group in groups.values()]).steps()
     placed = {member for step in steps for member in step.members} | set(first)
     for member in members:

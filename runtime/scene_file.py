@@ -19,8 +19,8 @@ from sketch_edge.runtime.sketch import Sketch
 
 FORMAT = 1
 
-MOST_BYTES = 4 << 20
-"""Of a scene file; ten thousand objects take a tenth of this, and long drawings belong into files of their own."""
+MOST_BYTES = 1 << 20
+"""Of a scene file; ten thousand objects fit, and long drawings belong into files of their own."""
 
 MOST_GIVEN_POINTS = 500_000
 """Points of all given strokes together."""
@@ -33,10 +33,10 @@ PEN_KEYS = ("name", "color", "width")
 FIELD_KEYS = tuple(each.name for each in fields(Thing) if each.name not in ("label", "sketch"))
 OBJECT_KEYS = ("class", "drawing", "record", "lines", *(key.replace("_", "-") for key in FIELD_KEYS))
 
-# The parser of Python makes a table of every prefix of a dotted key: 200 kB of "a.a.a..." take all memory. Eight parts
+# The parser of Python makes tables of every prefix of a dotted key: 200 kB of "a.a.a..." take all memory. Five parts
 # are more than any key here has. Possessive, and begun only where a part begins: linear in the length of the text.
 _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
-_LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{8}}")
+_LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{5}}")
 
 
 def read_composition(path: Path) -> Composition:
@@ -93,7 +93,7 @@ def _parse(content: bytes, file: str) -> dict[str, Any]:
         raise InputError(f"{place}: is no UTF-8 text (byte {error.start + 1} of the file); save it as such") from error
     if deep := _LONG_KEY.search(text):
         line = text.count("\n", 0, deep.start()) + 1
-        raise InputError(f"{file}:{line}: a key has more than eight parts (expected at most two); correct it")
+        raise InputError(f"{file}:{line}: a key has more than five parts (expected at most two); correct it")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
