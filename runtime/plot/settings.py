@@ -58,8 +58,9 @@ def _converted(value: Any, kind: type, field: dataclasses.Field[Any], key: str) 
         if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
             raise InputError(f"{key}: is {_short(value)} (expected {expected}); correct it")
         return tuple(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**15:
-        value = float(value)
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**15
+    if kind is float and (whole or isinstance(value, float)):
+        value = float(value)  # of numpy's floats too
     limits = field.metadata
     if type(value) is not kind:
         raise InputError(f"{key}: is {_short(value)} (expected {expected}); correct it")
