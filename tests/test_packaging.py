@@ -48,6 +48,31 @@ def test_run_time_dependencies_stay_light(settings):
     assert names == {"numpy", "onnxruntime", "click", "svgwrite", "pillow"}
 
 
+@pytest.mark.parametrize(
+    ("machine", "platform", "version", "implementation", "wanted"),
+    [
+        ("x86_64", "linux", "3.11", "CPython", True),
+        ("aarch64", "linux", "3.13", "CPython", True),  # 64-bit Raspberry Pi OS
+        ("arm64", "darwin", "3.14", "CPython", True),
+        ("AMD64", "win32", "3.12", "CPython", True),
+        ("armv7l", "linux", "3.13", "CPython", False),  # 32-bit Raspberry Pi OS
+        ("armv8l", "linux", "3.13", "CPython", False),  # the same on a 64-bit kernel, under linux32
+        ("riscv64", "linux", "3.13", "CPython", False),
+        ("x86_64", "darwin", "3.14", "CPython", False),
+        ("x86_64", "linux", "3.15", "CPython", False),
+        ("x86_64", "linux", "3.11", "PyPy", False),
+    ],
+)
+def test_onnxruntime_is_asked_for_where_it_has_wheels(settings, machine, platform, version, implementation, wanted):
+    """Anywhere else pip would refuse to install us, though numpy alone can draw."""
+    requirements = pytest.importorskip("packaging.requirements")
+    found = [requirements.Requirement(each) for each in settings["project"]["dependencies"]]
+    (marker,) = [each.marker for each in found if each.name == "onnxruntime"]
+    names = ("platform_machine", "sys_platform", "python_version", "platform_python_implementation")
+    values = (machine, platform, version, implementation)
+    assert marker.evaluate(dict(zip(names, values, strict=True))) is wanted
+
+
 @pytest.mark.skipif(importlib.util.find_spec("importlinter") is None, reason="import-linter is not installed")
 def test_import_contract():
     """cli > export > train > runtime, and no torch, onnx or click in the run-time."""
