@@ -193,6 +193,8 @@ class Thing:
     def _check_together(self) -> None:
         if self.at is not None and self.count > 1:
             self.refuse("at", f"is one place for {self.count} objects; leave out at or count")
+        if self.at is not None and self.on:
+            self.refuse("on", "goes with no at, as it gives a place itself; leave out one of the two")
         if self.size is not None and self.scale != 1.0:
             self.refuse("scale", "goes with no size; leave out one of the two")
         if self.gap is not None and (self.at is not None or not any(getattr(self, key) for key in RELATIONS[:6])):

@@ -128,7 +128,7 @@ def find_depths(composition: Composition, refs: Sequence[References]) -> list[fl
                     composition.refuse_member(member, key, "it is on or inside the same object; leave out one relation")
                 fars[near][far] = key
                 subjects.add(member)
-    order = _sorted_by_depth(composition, fars)
+    order = _sorted_by_depth(composition, fars, subjects)
     given = {member: float(each.thing.depth) for member, each in enumerate(members) if each.thing.depth is not None}
     depths = _solve(composition, order, fars, given, subjects)
     return [depths[same[member]] for member in range(len(members))]
@@ -145,7 +145,18 @@ def _same_depth_as(composition: Composition, refs: Sequence[References], member:
         member = carriers[0]
 
 
-def _sorted_by_depth(composition: Composition, fars: Sequence[Mapping[int, str]]) -> list[int]:
+def _circle(following: Mapping[int, int]) -> set[int]:
+    """The members of one circle, where each that is followed leads to another of the mapping."""
+    member = next(iter(following))
+    for _ in following:
+        member = following[member]
+    circle = {member}
+    while (member := following[member]) not in circle:
+        circle.add(member)
+    return circle
+
+
+def _sorted_by_depth(composition: Composition, fars: Sequence[Mapping[int, str]], subjects: set[int]) -> list[int]:
     """All members so that each comes before those that are behind it."""
     before = [0] * len(fars)
     for others in fars:
@@ -160,9 +171,11 @@ def _sorted_by_depth(composition: Composition, fars: Sequence[Mapping[int, str]]
             before[far] -= 1
             if before[far] == 0:
                 ready.append(far)
-    for member, number in enumerate(before):
-        if number > 0:
-            composition.refuse_member(member, "", "is before and behind the same object, in a circle; correct one")
+    nearer = {far: near for near, others in enumerate(fars) if before[near] > 0 for far in others if before[far] > 0}
+    if nearer:
+        circle = _circle(nearer)
+        member = min(circle & subjects or circle)
+        composition.refuse_member(member, "", "is before and behind the same object, in a circle; correct one")
     return order
 
 
@@ -230,10 +243,12 @@ def _refuse_circles(composition: Composition, by: Sequence[References]) -> None:
             waiting[follower] -= 1
             if waiting[follower] == 0:
                 ready.append(follower)
-    for member, number in enumerate(waiting):
-        if number > 0:
-            key = next(key for key, names in by[member].items() if any(waiting[other] > 0 for other in names))
-            composition.refuse_member(member, key, "is placed by itself, in a circle; leave out one relation")
+    left = {member for member, number in enumerate(waiting) if number > 0}
+    if left:
+        following = {m: next(o for names in by[m].values() for o in names if o in left) for m in left}
+        member = min(_circle(following))
+        key = next(key for key, names in by[member].items() if following[member] in names)
+        composition.refuse_member(member, key, "is placed by itself, in a circle; leave out one relation")
 
 
 def _cluster(composition: Composition, members: Sequence[int], by: Sequence[References]) -> Cluster:

@@ -100,6 +100,8 @@ def _parse(content: bytes, file: str) -> dict[str, Any]:
         reason, _, place = str(error).rpartition(" (at ")
         if found := re.match(r"line (\d+), column (\d+)\)", place):
             reason, file = f"{reason[:100]}, column {found[2]}", f"{file}:{found[1]}"
+        elif place:  # "end of document"
+            file = f"{file}:{text.count(chr(10)) + 1}"
         raise InputError(f"{file}: is no TOML ({(reason or str(error))[:120]}); correct it") from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets within brackets
         what = "nested too deep" if isinstance(error, RecursionError) else "a number is too long"
