@@ -45,6 +45,9 @@ CONTEXT_SETTINGS: dict[str, Any] = {
 LONGEST_MESSAGE = 2000
 """Characters of an error line; what is longer (an option value of a megabyte) is cut."""
 
+TERM_WIDTH = 28
+"""Columns of the help for the names of options; a longer one stands on a line of its own."""
+
 _EXTRAS = {
     "torch": "train",
     "tqdm": "train",
@@ -127,9 +130,10 @@ class _Contract(click.Command):
             if record is not None:
                 title = param.section if isinstance(param, SectionOption) else "Options"
                 sections.setdefault(title, []).append(record)
+        fitting = [len(term) for records in sections.values() for term, _ in records if len(term) <= TERM_WIDTH]
         for title, records in sections.items():
-            with formatter.section(title):
-                formatter.write_dl(records)
+            with formatter.section(title):  # one column for all: click would give every section its own
+                formatter.write_dl([(term.ljust(max(fitting)), text) for term, text in records], col_max=TERM_WIDTH)
         if isinstance(self, click.Group):
             self.format_commands(ctx, formatter)
 

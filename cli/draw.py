@@ -1,4 +1,4 @@
-"""sketch-draw: from a class name to a drawing."""
+"""sketch-draw: from a class name, or a page of things, to a drawing."""
 
 from __future__ import annotations
 
@@ -7,252 +7,295 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from sketch_edge.cli.command import SketchCommand, say
+from sketch_edge.cli.command import SketchCommand, say, section
+from sketch_edge.cli.draw_options import (
+    FORMATS,
+    LARGEST_SEED,
+    MOST_SKETCHES,
+    Engine,
+    Look,
+    Paper,
+    Plotter,
+    Subject,
+    engine_options,
+    grouped,
+    look_options,
+    paper_options,
+    plotter_options,
+    subject_options,
+)
+from sketch_edge.cli.draw_output import STANDARD_OUTPUT, Output, check_output, check_paths
 from sketch_edge.runtime.errors import InputError
 
 if TYPE_CHECKING:  # numpy is not needed to print the help
-    from sketch_edge.runtime.page import Page
+    from sketch_edge.runtime.artist import Artist
+    from sketch_edge.runtime.composition import Composition
+    from sketch_edge.runtime.scene import Pen, Scene
     from sketch_edge.runtime.sketch import Sketch
-
-MOST_SKETCHES = 10_000
-"""Sketches of one command."""
-
-MOST_SCATTERED = 300
-"""Scattering looks at every pair, again and again."""
 
 BAR_FROM = 16
 """From this many sketches on, a terminal gets a progress bar."""
 
-LARGEST_SEED = 2**64 - 1
-ONE_FILE_EACH = ("{i}", "{class}")
-STANDARD_OUTPUT = "-"
-
-
-@dataclass(frozen=True)
-class Output:
-    """Where drawings go and how they look; every value checked before anything is drawn."""
-
-    path: str
-    """As given: "-" is standard output, {i} and {class} stand for a number and a class."""
-
-    format: str
-    page: Page
-    layout: str | None
-    options: dict[str, Any]
-    """The writer's own."""
-
-    @property
-    def one_file_each(self) -> bool:
-        """Whether every sketch gets a file of its own."""
-        return any(mark in self.path for mark in ONE_FILE_EACH)
-
-    def path_of(self, label: str, number: int, last: int) -> str:
-        """The file for one sketch: numbers with as many digits as the last one has, labels as plain words."""
-        name = re.sub(r"[^\w-]+", "_", label)
-        return self.path.replace("{i}", str(number).zfill(len(str(last)))).replace("{class}", name)
+MOST_SCATTERED = 300
+"""Scattering looks at every pair, again and again."""
 
 
 @click.command("sketch-draw", cls=SketchCommand)
-@click.option("-c", "--class", "names", multiple=True, metavar="NAME", help="What to draw; repeat for several.")
-@click.option("-o", "--out", metavar="FILE", help="The file to write; its suffix picks the format, - is stdout.")
-@click.option("--format", type=click.Choice(["svg", "png", "json"]), help="The format, whatever the suffix says.")
-@click.option("--count", type=click.IntRange(1, MOST_SKETCHES), default=1, metavar="N", help="Sketches of each class.")
-@click.option(
-    "--seed", type=click.IntRange(0, LARGEST_SEED), metavar="N", help="Same seed, same sketch.  [default: random]"
-)
-@click.option("--index", type=click.IntRange(0, LARGEST_SEED), default=0, metavar="N", help="First sketch of the seed.")
-@click.option(
-    "--temperature",
-    type=click.FloatRange(0, 10),
-    metavar="T",
-    help="How freely: 0 draws the likeliest lines, 1 as varied as people do.  [default: the model's]",
-)
-@click.option(
-    "--max-points", type=click.IntRange(1, 10_000), metavar="N", help="Cut sketches here.  [default: the model's]"
-)
-@click.option("--layout", type=click.Choice(["grid", "row", "scatter"]), help="Several on a page.  [default: grid]")
-@click.option("--page", metavar="SIZE", help="a3 to a6, letter, legal, or such as 120x80mm.  [default: 100x100mm]")
-@click.option("--margin", metavar="LENGTH", help="Such as 5mm, 1cm or 0.5in.  [default: 5 % of the shorter side]")
-@click.option("--landscape", is_flag=True, help="Turn the page on its side.")
-@click.option("--background", metavar="COLOR", help="#rrggbb or a name.  [default: white in png, none in svg]")
-@click.option("--width-px", type=click.IntRange(1, 20_000), metavar="N", help="Width of a png.  [default: 800]")
-@click.option("--model", type=click.Path(path_type=Path), metavar="FILE", help="A bundle.  [default: the shipped one]")
-@click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
-@click.option(
-    "--threads", type=click.IntRange(1, 64), metavar="N", default=1, help="Processor threads; more rarely help."
-)
-@click.option("--list", "listed", is_flag=True, help="Name what the model can draw, and exit.")
+@section("Output")("-o", "--out", metavar="FILE", help="The file to write; its suffix picks the format, - is stdout.")
+@section("Output")("--format", type=click.Choice(FORMATS), help="The format, whatever the suffix says.")
+@subject_options
+@paper_options
+@look_options
+@plotter_options
+@engine_options
 @click.pass_context
-def main(
-    context: click.Context,
-    names: tuple[str, ...],
-    out: str | None,
-    format: str | None,
-    count: int,
-    seed: int | None,
-    index: int,
-    temperature: float | None,
-    max_points: int | None,
-    layout: str | None,
-    page: str | None,
-    margin: str | None,
-    landscape: bool,
-    background: str | None,
-    width_px: int | None,
-    model: Path | None,
-    provider: str,
-    threads: int,
-    listed: bool,
-) -> None:
-    """Draw a class, such as a star, with a trained model.
+def main(context: click.Context, /, out: str | None, format: str | None, listed: bool, **given: Any) -> None:
+    """Draw a class, such as a star, with a trained model: as a picture, a film, or a program for a pen plotter.
 
     Several sketches (more classes, or --count) go on one page. With {i} or {class} in the name of --out each gets a
-    file of its own: {i} becomes its number (from 0), {class} its class. The seed that was used is printed with the
-    command that draws the same again.
+    file of its own: {i} becomes its number (from 0), {class} its class; with {pen} each pen of a plot does. The seed
+    that was used is printed with the command that draws the same again.
 
     \b
     Examples:
         sketch-draw --class star --out star.svg
-        sketch-draw --class cat --count 12 --seed 7 --page a4 --out cats.png
+        sketch-draw --class cat --count 12 --seed 7 --page a4 --labels --out cats.png
         sketch-draw -c sun -c tree -c house --layout row --page a5-landscape -o row.svg
+        sketch-draw --class bicycle --out bicycle.gif
+        sketch-draw --class bicycle --steps 4x5 --out steps.png
+        sketch-draw --scene garden.toml --out garden.svg
+        sketch-draw -c house --machine grbl-servo -o house.gcode --preview house.svg
         sketch-draw --class fish --count 100 --out 'fish-{i}.svg'
         sketch-draw --class cat --format json --out - | head -c 300
         sketch-draw --list
     """  # noqa: D301 - click wants the control character itself
-    from sketch_edge.runtime.bundle import open_bundle
-
-    if listed:
-        click.echo("\n".join(open_bundle(model).manifest.classes))
+    subject, paper, look = grouped(Subject, given), grouped(Paper, given), grouped(Look, given)
+    plotter, engine = grouped(Plotter, given), grouped(Engine, given)
+    if listed or plotter.machines or plotter.show:
+        click.echo(_listing(engine, plotter, listed))
         return
-    if not names:
-        raise InputError("--class: missing; name what to draw (sketch-draw --list shows what there is)")
+    _check_subject(subject, paper)
     if out is None:
         raise InputError("--out: missing; name the file to write, such as star.svg, or - for standard output")
-    from sketch_edge.runtime.artist import load
-    from sketch_edge.runtime.files import refuse_same
-
-    labels = _labels(names, count, layout, index)
-    look = {"background": background, "width_px": width_px}
-    output = _check_output(out, format, layout, page, margin, landscape, look)
-    if model is not None and out != STANDARD_OUTPUT:
-        refuse_same(Path(out), model, "the bundle")
-    artist = load(model, provider=provider, threads=threads)
-    drawn = artist.draw_each(labels, seed=seed, temperature=temperature, max_points=max_points, first_index=index)
-    last = index + len(labels) - 1
-    if output.one_file_each:
-        labels = [artist.classes[artist.class_id(label)] for label in labels]
-        _check_paths([output.path_of(label, index + number, last) for number, label in enumerate(labels)])
-    with _progress(drawn, len(labels)) as sketches:
-        seed, cut = _write_each(output, sketches, last) if output.one_file_each else _write_page(output, sketches)
-    say(f"{out}: {len(labels)} {'sketch' if len(labels) == 1 else 'sketches'} by {artist.source} on {artist.provider}")
+    output = check_output(out, format, paper, look, plotter, own_page=subject.scene is not None)
+    pens = _read_pens(paper)
+    composition = _read_scene(subject) if subject.scene is not None else None
+    _refuse_inputs(out, subject, plotter, engine)
+    artist = _load(engine)
+    if composition is not None:
+        result = _draw_scene(artist, composition, subject, paper, output)
+    elif output.one_file_each:
+        result = _draw_each(artist, subject, output, pens)
+    else:
+        result = _draw_page(artist, subject, paper, output)
+    count, seed, cut, report = result
+    say(f"{out}: {count} {'sketch' if count == 1 else 'sketches'} by {artist.source} on {artist.provider}")
+    for line in report:
+        say(line)
     if cut:
-        most = max_points or artist.manifest.sizes.max_points
-        say(f"note: {cut} of {len(labels)} cut at {most} points, where the model would have gone on")
+        most = subject.max_points or artist.manifest.sizes.max_points
+        say(f"note: {cut} of {count} cut at {most} points, where the model would have gone on")
     say(f"seed {seed}; again: {_command_again(context, seed)}")
 
 
-def _labels(names: Sequence[str], count: int, layout: str | None, index: int) -> list[str]:
-    """One label for each sketch, class after class."""
-    total = len(names) * count
+Result = tuple[int, int | None, int, list[str]]
+"""How many sketches, their seed, how many were cut, and what else there is to say."""
+
+
+def _listing(engine: Engine, plotter: Plotter, classes: bool) -> str:
+    """What --list, --list-machines and --show print."""
+    from sketch_edge.cli.draw_plot import list_machines, read_machine
+    from sketch_edge.runtime.bundle import open_bundle
+
+    if classes:
+        return "\n".join(open_bundle(engine.model).manifest.classes)
+    if plotter.machines:
+        return list_machines()
+    from sketch_edge.runtime.plot.machine import describe_machine
+
+    return describe_machine(read_machine(plotter)).rstrip("\n")
+
+
+def _check_subject(subject: Subject, paper: Paper) -> None:
+    """Check that there is something to draw, and not more than can be drawn."""
+    if paper.steps is not None:
+        _read_steps(paper.steps)
+    if subject.scene is not None:
+        for option, value in (
+            ("class", subject.names),
+            ("count", subject.count != 1),
+            ("index", subject.index),
+            ("pen", paper.pens),
+            *((name, getattr(paper, name)) for name in ("layout", "sizes", "labels")),
+        ):
+            if value:
+                raise InputError(f"--{option}: stands in the scene file; leave it out, or --scene")
+        if not paper.steps and (paper.page or paper.margin or paper.landscape):
+            raise InputError("--page: stands in the scene file; leave it out, or --scene")
+        return
+    if not subject.names:
+        raise InputError("--class: missing; name what to draw (sketch-draw --list shows what there is)")
+    total = len(subject.names) * subject.count
     if total > MOST_SKETCHES:
         raise InputError(f"--count: would make {total} sketches (at most {MOST_SKETCHES}); draw them in several runs")
-    if layout == "scatter" and total > MOST_SCATTERED:
+    if paper.layout == "scatter" and total > MOST_SCATTERED:
         raise InputError(f"--layout: scatter is for at most {MOST_SCATTERED} sketches (got {total}); choose grid")
-    if index + total - 1 > LARGEST_SEED:
-        raise InputError(f"--index: {index} leaves no room for {total} sketches; choose a smaller one")
-    return [name for name in names for _ in range(count)]
+    if subject.index + total - 1 > LARGEST_SEED:
+        raise InputError(f"--index: {subject.index} leaves no room for {total} sketches; choose a smaller one")
+    if paper.labels and (paper.layout not in (None, "grid") or paper.sizes):
+        raise InputError("--labels: makes a sheet of equal cells; leave out --layout and --sizes")
 
 
-def _check_output(
-    out: str,
-    format: str | None,
-    layout: str | None,
-    page: str | None,
-    margin: str | None,
-    landscape: bool,
-    look: dict[str, Any],
-) -> Output:
-    """Check all that concerns the file before anything is drawn."""
-    from sketch_edge.runtime.files import check_writable
+def _read_steps(text: str) -> tuple[int, int]:
+    """Rows and columns of --steps."""
+    match = re.fullmatch(r"([1-9][0-9]{0,2})x([1-9][0-9]{0,2})", text.strip().lower())
+    if match is None:
+        raise InputError(f"--steps {text!r}: is no sheet; write rows x columns, such as 4x5")
+    return int(match[1]), int(match[2])
+
+
+def _read_pens(paper: Paper, width_mm: float = 0.7) -> list[Pen]:
+    """The pens of --pen; `width_mm` is that of those whose text has none."""
+    from sketch_edge.runtime.scene import Pen
+
+    return [Pen.parse(text, width_mm) for text in paper.pens]
+
+
+def _read_scene(subject: Subject) -> Composition:
+    """The scene file, with what the command line says of seed and temperature."""
+    from dataclasses import replace
+
+    from sketch_edge.runtime.scene_file import read_composition
+
+    assert subject.scene is not None
+    composition = read_composition(subject.scene)
+    if subject.seed is not None:
+        composition = replace(composition, seed=subject.seed)
+    if subject.temperature is not None:
+        composition = replace(composition, temperature=subject.temperature)
+    return composition.seeded()
+
+
+def _refuse_inputs(out: str, subject: Subject, plotter: Plotter, engine: Engine) -> None:
+    """Refuse to write over a file that is read."""
+    from sketch_edge.runtime.files import refuse_same
+
+    read = ((engine.model, "the bundle"), (subject.scene, "the scene file"), (plotter.machine, "the profile"))
+    for target in (out, plotter.preview):
+        for source, what in read:
+            if source is not None and target not in (None, STANDARD_OUTPUT):
+                refuse_same(Path(str(target)), Path(source), what)
+
+
+def _load(engine: Engine) -> Artist:
+    from sketch_edge.runtime.artist import load
+
+    artist = load(engine.model, provider=engine.provider, threads=engine.threads)
+    if artist.fallback:
+        say(f"note: {artist.fallback}")
+    return artist
+
+
+def _draw_scene(artist: Artist, composition: Composition, subject: Subject, paper: Paper, output: Output) -> Result:
+    """Draw a page of things."""
+    from sketch_edge.runtime.compose import compose
+    from sketch_edge.runtime.hidden import hide
+
+    scene = compose(composition, artist, max_points=subject.max_points)
+    if composition.hidden:
+        scene = hide(scene)
+    report = output.write(_sheet(scene, paper, output))
+    return len(scene.objects), composition.seed, 0, report
+
+
+def _draw_page(artist: Artist, subject: Subject, paper: Paper, output: Output) -> Result:
+    """Draw all sketches onto one page, or, where the format has none, into one file."""
+    from sketch_edge.runtime.scene import Scene
+    from sketch_edge.runtime.writers import FORMATS
+
+    with _drawn(artist, subject) as sketches:
+        drawn = list(sketches)
+    takes_page = FORMATS[output.format].takes is Scene
+    report = output.write(_page(drawn, artist, paper, output) if takes_page else drawn)
+    return len(drawn), drawn[0].seed, sum(not sketch.complete for sketch in drawn), report
+
+
+def _draw_each(artist: Artist, subject: Subject, output: Output, pens: Sequence[Pen]) -> Result:
+    """Write every sketch into a file of its own, as soon as it is drawn."""
+    labels = [artist.classes[artist.class_id(label)] for label in _labels(subject)]
+    last = subject.index + len(labels) - 1
+    check_paths([output.path_of(label, subject.index + number, last) for number, label in enumerate(labels)])
+    seed, cut, report = None, 0, list[str]()
+    with _drawn(artist, subject) as sketches:
+        for sketch in sketches:
+            report += output.write([sketch], output.path_of(sketch.label, sketch.index, last))
+            seed, cut = sketch.seed, cut + (not sketch.complete)
+    return len(labels), seed, cut, report
+
+
+def _page(sketches: Sequence[Sketch], artist: Artist, paper: Paper, output: Output) -> Scene:
+    """Lay sketches out on a page."""
+    from sketch_edge.runtime.compose import compose
+    from sketch_edge.runtime.composition import Composition, Thing
+    from sketch_edge.runtime.contact import contact_sheet
     from sketch_edge.runtime.page import Page
-    from sketch_edge.runtime.scene import Scene, parse_color
-    from sketch_edge.runtime.writers import FORMATS, format_of
-    from sketch_edge.runtime.writers.png import picture_size
 
-    chosen = format_of(out, format)
-    options = {name: value for name, value in look.items() if value is not None}
-    given = [*options, *(name for name, value in _page_options(layout, page, margin, landscape) if value)]
-    for name in given:
-        if FORMATS[chosen].takes is not Scene or (name == "width_px" and chosen != "png"):
-            option = f"--{name.replace('_', '-')}"
-            raise InputError(f"{option}: does not go with {chosen}, which has no such thing; leave it out")
-    paper = Page.parse(page or "100x100mm", landscape=landscape, margin=margin)
-    if chosen == "png":
-        picture_size(Scene(paper), options.get("width_px", 800))
-    if "background" in options and (chosen, options["background"]) != ("png", "transparent"):
-        options["background"] = parse_color(options["background"])
-    output = Output(out, chosen, paper, layout, options)
-    if layout is not None and output.one_file_each:
-        raise InputError("--layout: each sketch gets a file of its own; leave it out, or {i} and {class} of --out")
-    if out != STANDARD_OUTPUT and not output.one_file_each:
-        check_writable(Path(out))
-    return output
+    if paper.labels:
+        scene = contact_sheet(sketches, output.page)
+        pens = _read_pens(paper, scene.pens[0].width_mm)
+        return contact_sheet(sketches, output.page, pens=pens) if pens else scene
+    layout = paper.layout or "grid"
 
+    def composed(pens: Sequence[Pen]) -> Scene:
+        things = [
+            Thing(sketch=sketch, pen=pens[number % len(pens)].name if pens else None)
+            for number, sketch in enumerate(sketches)
+        ]
+        sizes = paper.sizes or ("equal" if layout == "grid" else "natural")
+        page = output.page if output.page is not None and not paper.steps else Page()
+        seed = sketches[0].seed
+        return compose(Composition(things, page, pens, seed=seed, layout=layout, sizes=sizes), artist)
 
-def _page_options(
-    layout: str | None, page: str | None, margin: str | None, landscape: bool
-) -> list[tuple[str, object]]:
-    return [("layout", layout), ("page", page), ("margin", margin), ("landscape", landscape)]
+    scene = composed(())
+    if paper.pens:
+        scene = composed(_read_pens(paper, scene.pens[0].width_mm))
+    return _sheet(scene, paper, output)
 
 
-def _check_paths(paths: Sequence[str]) -> None:
-    """Check that every sketch gets a file of its own, and that each can be written."""
-    from sketch_edge.runtime.files import check_writable
+def _sheet(scene: Scene, paper: Paper, output: Output) -> Scene:
+    """The scene, or the sheet of its progress."""
+    from sketch_edge.runtime.progress import progress
 
-    if len(set(paths)) < len(paths):
-        raise InputError(f"--out: several sketches would be written to {max(paths, key=paths.count)}; put {{i}} in it")
-    for path in paths:
-        check_writable(Path(path))
+    if paper.steps is None:
+        return scene
+    rows, columns = _read_steps(paper.steps)
+    return progress(scene, rows, columns, page=output.page, captions="share")
 
 
-def _progress(drawn: Iterator[Sketch], total: int) -> AbstractContextManager[Iterable[Sketch]]:
-    """Show a bar on standard error while many sketches are drawn and somebody watches."""
-    if total < BAR_FROM or not sys.stderr.isatty():
+def _labels(subject: Subject) -> list[str]:
+    """One label for each sketch, class after class."""
+    return [name for name in subject.names for _ in range(subject.count)]
+
+
+def _drawn(artist: Artist, subject: Subject) -> AbstractContextManager[Iterable[Sketch]]:
+    """All sketches of the classes, one after the other, with a bar while many are drawn and somebody watches."""
+    labels = _labels(subject)
+    drawn: Iterator[Sketch] = artist.draw_each(
+        labels,
+        seed=subject.seed,
+        temperature=subject.temperature,
+        max_points=subject.max_points,
+        first_index=subject.index,
+    )
+    if len(labels) < BAR_FROM or not sys.stderr.isatty():
         return nullcontext(drawn)
-    return click.progressbar(drawn, length=total, label="drawing", file=sys.stderr, show_pos=True)
-
-
-def _write_page(output: Output, sketches: Iterable[Sketch]) -> tuple[int | None, int]:
-    """Write all sketches into one file; returns the seed and how many sketches were cut."""
-    import numpy as np
-
-    from sketch_edge.runtime.writers import save
-
-    drawn = list(sketches)
-    seed = drawn[0].seed
-    # The last index of the seed: no sketch ever gets that far.
-    rng = np.random.Generator(np.random.Philox(key=np.array([seed, LARGEST_SEED], np.uint64)))
-    save(drawn, output.path, format=output.format, page=output.page, layout=output.layout, rng=rng, **output.options)
-    return seed, sum(not sketch.complete for sketch in drawn)
-
-
-def _write_each(output: Output, sketches: Iterable[Sketch], last: int) -> tuple[int | None, int]:
-    """Write every sketch into a file of its own, as soon as it is drawn; returns as `_write_page`."""
-    from sketch_edge.runtime.writers import save
-
-    seed, cut = None, 0
-    for sketch in sketches:
-        path = output.path_of(sketch.label, sketch.index, last)
-        save(sketch, path, format=output.format, page=output.page, **output.options)
-        seed, cut = sketch.seed, cut + (not sketch.complete)
-    return seed, cut
+    return click.progressbar(drawn, length=len(labels), label="drawing", file=sys.stderr, show_pos=True)
 
 
 def _command_again(context: click.Context, seed: int | None) -> str:

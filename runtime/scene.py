@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.page import LARGEST_MM, Page
+from sketch_edge.runtime.page import LARGEST_MM, Page, parse_length_mm
 from sketch_edge.runtime.sketch import Bounds, Sketch, bounds_of, checked_lines
 
 COLORS = {
@@ -74,6 +74,24 @@ class Pen:
         object.__setattr__(self, "color", parse_color(self.color))
         if not 0.01 <= self.width_mm <= 100:
             raise InputError(f"pen {self.name!r}: the width is {self.width_mm:g} mm; choose 0.01 to 100 mm")
+
+    @classmethod
+    def parse(cls, text: str, width_mm: float = 0.7) -> Pen:
+        """Read a pen as users write it: "red", "#204080", "fine:black" or "fine:#204080:0.3mm".
+
+        A name alone is that of its colour; `width_mm` is the width where the text gives none.
+
+        Raises:
+            InputError: an unknown colour, or no such width.
+        """
+        name, *rest = (part.strip() for part in text.split(":"))
+        if not name or len(rest) > 2:
+            raise InputError(f"pen {text!r}: is no pen; write NAME, NAME:COLOR or NAME:COLOR:WIDTH")
+        width = parse_length_mm(rest[1], f"pen {text!r}: width") if len(rest) == 2 else width_mm
+        try:
+            return cls(name, rest[0] if rest else name, width)
+        except InputError as error:
+            raise InputError(f"pen {text!r}: {error}") from None
 
 
 @dataclass(frozen=True, eq=False)

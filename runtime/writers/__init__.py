@@ -89,7 +89,7 @@ def save(
         check_writable(Path(path))  # before the work, not after it
     content = render(drawing, chosen, page=page, layout=layout, rng=rng, pens=pens, **options)
     if os.fspath(path) == STANDARD_OUTPUT:
-        _write_standard_output(content)
+        write_standard_output(content)
     else:
         write_atomic(path, content)
 
@@ -146,6 +146,17 @@ def format_of(path: str | os.PathLike[str], name: str | None = None) -> str:
     raise InputError(f"{os.fspath(path)}: {got}; end the name in one of {suffixes}")
 
 
+def options_of(name: str) -> tuple[str, ...]:
+    """The names of the options that the writer of a format has.
+
+    Raises:
+        InputError: the format is unknown.
+    """
+    module = importlib.import_module(_format_named(name).module)
+    parameters = inspect.signature(module.render).parameters.values()
+    return tuple(each.name for each in parameters if each.kind is each.KEYWORD_ONLY)
+
+
 def _format_named(name: str) -> Format:
     if name not in FORMATS:
         raise InputError(f"format {name!r}: is unknown; choose one of {', '.join(FORMATS)}")
@@ -154,13 +165,11 @@ def _format_named(name: str) -> Format:
 
 def _module_for(name: str, options: Mapping[str, object]) -> ModuleType:
     """Import the writer of a format, and refuse options that its `render` does not have."""
-    module = importlib.import_module(FORMATS[name].module)
-    parameters = inspect.signature(module.render).parameters.values()
-    known = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    known = options_of(name)
     for option in options:
         if option not in known:
             raise InputError(f"{name}: has no option {option!r}; it takes {', '.join(known) or 'none'}")
-    return module
+    return importlib.import_module(FORMATS[name].module)
 
 
 def _sketches(drawing: Sketch | Sequence[Sketch]) -> list[Sketch]:
@@ -173,7 +182,7 @@ def _sketches(drawing: Sketch | Sequence[Sketch]) -> list[Sketch]:
     return sketches
 
 
-def _write_standard_output(content: bytes) -> None:
+def write_standard_output(content: bytes) -> None:
     """Write bytes to standard output, past the text layer, which would change line ends and encoding."""
     try:
         sys.stdout.flush()

@@ -14,8 +14,11 @@ from click.testing import CliRunner, Result
 from sketch_edge.cli import draw as module
 from sketch_edge.cli.draw import main
 from sketch_edge.runtime.artist import load
+from sketch_edge.runtime.composition import SIZES
 from sketch_edge.runtime.layout import LAYOUTS
 from sketch_edge.runtime.page import Page
+from sketch_edge.runtime.plot.plan import ORDERS
+from sketch_edge.runtime.provider import CHOICES
 from sketch_edge.runtime.writers import FORMATS, render
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"
@@ -105,7 +108,22 @@ def test_a_file_for_each_sketch(folder):
 
 def test_page_margin_landscape_and_layout_reach_the_file(folder):
     """The page has the size and direction that was asked for, the sketches stand in a row."""
-    drawn(*STAR, "--count", "2", "--page", "a5", "--landscape", "--margin", "1cm", "--layout", "row", "-o", "a.svg")
+    drawn(
+        *STAR,
+        "--count",
+        "2",
+        "--page",
+        "a5",
+        "--landscape",
+        "--margin",
+        "1cm",
+        "--layout",
+        "row",
+        "--sizes",
+        "equal",
+        "-o",
+        "a.svg",
+    )
     root = ET.parse(folder / "a.svg").getroot()
     assert (root.get("width"), root.get("height")) == ("210mm", "148mm")
     sketches = [load(TINY).draw("star", seed=12, index=i) for i in (0, 1)]
@@ -204,7 +222,10 @@ def test_choices_are_those_of_the_library():
     choices = {
         option.name: list(option.type.choices) for option in main.params if isinstance(option.type, click.Choice)
     }
-    assert choices["format"] == list(FORMATS)
+    assert sorted(choices["format"]) == sorted(FORMATS)
+    assert choices["order"] == list(ORDERS)
+    assert choices["sizes"] == list(SIZES)
+    assert choices["provider"] == list(CHOICES)
     assert sorted(choices["layout"]) == sorted(LAYOUTS)
 
 
@@ -244,7 +265,7 @@ REFUSED = [
     ([*STAR, "-o", "x" * 300 + ".svg"], "x.svg: cannot be used as a file name"),
     ([*STAR, "-o", "{i}/a.svg"], "0/a.svg: the folder "),
     ([*STAR, "--count", "2", "-o", "{class}.svg"], "--out: several sketches would be written to star.svg"),
-    ([*STAR, "-o", "a.svg", "--format", "gif"], "--format: 'gif' is not one of"),
+    ([*STAR, "-o", "a.svg", "--format", "bmp"], "--format: 'bmp' is not one of"),
     ([*STAR, "-o", "a.svg", "--count", "0"], "--count: 0 is not in the range"),
     ([*STAR, "-o", "a.svg", "--count", "10001"], "--count: 10001 is not in the range"),
     (["-c", "star", *STAR, "-o", "a.svg", "--count", "6000"], "--count: would make 12000 sketches (at most 10000)"),
@@ -254,7 +275,7 @@ REFUSED = [
     ([*STAR, "-o", "a.svg", "--index", "-1"], "--index: -1 is not in the range"),
     ([*STAR, "-o", "a.svg", "--index", str(2**64 - 1), "--count", "2"], "--index: 18446744073709551615 leaves no room"),
     ([*STAR, "-o", "a.svg", "--temperature", "10.1"], "--temperature: 10.1 is not in the range"),
-    ([*STAR, "-o", "a.svg", "--temperature", "nan"], "temperature nan: choose a number, 0 to 10"),
+    ([*STAR, "-o", "a.svg", "--temperature", "nan"], "--temperature: nan is no finite number"),
     ([*STAR, "-o", "a.svg", "--temperature", "warm"], "--temperature: 'warm' is not a valid float"),
     ([*STAR, "-o", "a.svg", "--max-points", "0"], "--max-points: 0 is not in the range"),
     ([*STAR, "-o", "a.svg", "--layout", "heap"], "--layout: 'heap' is not one of"),

@@ -1,0 +1,183 @@
+"""Where sketch-draw puts its drawings: one page, a file for each sketch, or a program for a plotter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sketch_edge.cli.draw_options import Look, Paper, Plotter
+from sketch_edge.cli.draw_plot import PEN_MARK, PlotJob, read_job, write_plot
+from sketch_edge.runtime.errors import InputError
+
+if TYPE_CHECKING:  # numpy is not needed to print the help
+    from sketch_edge.runtime.page import Page
+    from sketch_edge.runtime.scene import Scene
+    from sketch_edge.runtime.sketch import Sketch
+
+ONE_FILE_EACH = ("{i}", "{class}")
+STANDARD_OUTPUT = "-"
+PAGE = "100x100mm"
+MOVING = ("gif", "apng", "webp")
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where drawings go and how they look; every value checked before anything is drawn."""
+
+    path: str
+    """As given: "-" is standard output, {i}, {class} and {pen} stand for a number, a class and a pen."""
+
+    format: str
+    page: Page | None
+    """None where a sheet makes its own."""
+
+    options: dict[str, Any]
+    """The writer's own."""
+
+    plot: PlotJob | None
+    """How to plot it, where the format is gcode."""
+
+    @property
+    def one_file_each(self) -> bool:
+        """Whether every sketch gets a file of its own."""
+        return any(mark in self.path for mark in ONE_FILE_EACH)
+
+    def path_of(self, label: str, number: int, last: int) -> str:
+        """The file for one sketch: numbers with as many digits as the last one has, labels as plain words."""
+        name = re.sub(r"[^\w-]+", "_", label)
+        return self.path.replace("{i}", str(number).zfill(len(str(last)))).replace("{class}", name)
+
+    def write(self, drawing: Scene | Sequence[Sketch], path: str | None = None) -> list[str]:
+        """Write a drawing, to `path` if given; returns what there is to say about it.
+
+        Raises:
+            InputError: it cannot be drawn so.
+            UnfinishedError: the system refused the write.
+        """
+        from sketch_edge.runtime.layout import arrange
+        from sketch_edge.runtime.scene import Scene
+        from sketch_edge.runtime.writers import save
+
+        path = path or self.path
+        if self.plot is not None:
+            scene = drawing if isinstance(drawing, Scene) else arrange(drawing, self.page)
+            return write_plot(self.plot, scene, path)
+        page = None if isinstance(drawing, Scene) else self.page
+        save(drawing, path, format=self.format, page=page, **self.options)
+        return []
+
+
+def check_output(out: str, format: str | None, paper: Paper, look: Look, plotter: Plotter, own_page: bool) -> Output:
+    """Check all that concerns the file before anything is drawn.
+
+    `own_page`: the drawing brings its page with it, so that there is none to choose; sheets can have either.
+
+    Raises:
+        InputError: an option that is out of range or does not go with the format, or a file that cannot be written.
+    """
+    from sketch_edge.runtime.files import check_writable
+    from sketch_edge.runtime.page import Page
+    from sketch_edge.runtime.writers import format_of
+
+    chosen = format_of(out, format)
+    if paper.steps and paper.labels:
+        raise InputError("--steps: makes a sheet, as --labels does; leave one of them out")
+    if paper.labels or paper.steps:
+        own_page = paper.page is None
+    page = None if own_page else Page.parse(paper.page or PAGE, landscape=paper.landscape, margin=paper.margin)
+    if own_page and (paper.margin or paper.landscape):
+        raise InputError("--margin, --landscape: there is no page to change; give --page too")
+    output = Output(out, chosen, page, _options(chosen, paper, look), _plot(chosen, plotter, out))
+    if page is not None and chosen == "png":
+        _check_pixels(page, output.options)
+    if output.one_file_each:
+        _check_one_file_each(paper, output)
+    elif out != STANDARD_OUTPUT and PEN_MARK not in out:
+        check_writable(Path(out))
+    if output.plot is not None and output.plot.preview is not None:
+        _check_preview(output.plot.preview, out)
+    return output
+
+
+def check_paths(paths: Sequence[str]) -> None:
+    """Check that every sketch has a file of its own, which can be written.
+
+    Raises:
+        InputError: two have the same, or one cannot be written.
+    """
+    from sketch_edge.runtime.files import check_writable
+
+    if len(set(paths)) < len(paths):
+        raise InputError(f"--out: several sketches would be written to {max(paths, key=paths.count)}; put {{i}} in it")
+    for path in paths:
+        check_writable(Path(path))
+
+
+def _options(format: str, paper: Paper, look: Look) -> dict[str, Any]:
+    """The options of the writer; those that it does not have, and a page for what has none, are refused."""
+    from sketch_edge.runtime.scene import Scene, parse_color
+    from sketch_edge.runtime.writers import FORMATS, options_of
+
+    options = look.given()
+    known = options_of(format)
+    unfit = [name for name in options if name not in known]
+    if FORMATS[format].takes is not Scene:
+        unfit += [name for name, value in vars(paper).items() if value]
+    for name in unfit:
+        option = {"duration_s": "duration", "hold_s": "hold", "pens": "pen"}.get(name, name).replace("_", "-")
+        raise InputError(f"--{option}: does not go with {format}, which has no such thing; leave it out")
+    if "duration_s" in options and "speed" in options:
+        raise InputError("--speed: goes instead of --duration; leave one of them out")
+    if not (format == "svg" and not look.animate):
+        pass
+    elif timed := [name for name in ("duration_s", "speed", "hold_s", "loop") if name in options]:
+        raise InputError(f"--{timed[0].removesuffix('_s')}: this svg does not move; add --animate, or leave it out")
+    if "background" in options and (format == "svg" or options["background"] != "transparent"):
+        options["background"] = parse_color(options["background"])
+    return options
+
+
+def _plot(format: str, plotter: Plotter, out: str) -> PlotJob | None:
+    """How to plot, where the format is a plotter's; for another, no option of plotting may be given."""
+    if format == "gcode":
+        return read_job(plotter)
+    if given := list(plotter.given().values()):
+        raise InputError(
+            f"{given[0]}: is for plotters (got {format}); write to a file that ends in .gcode, or leave it out"
+        )
+    if PEN_MARK in out:
+        raise InputError(f"--out: a file for each pen is for gcode (got {format}); leave out {PEN_MARK}")
+    return None
+
+
+def _check_pixels(page: Page, options: dict[str, Any]) -> None:
+    from sketch_edge.runtime.scene import Scene
+    from sketch_edge.runtime.writers.png import WIDTH_PX, picture_size
+
+    picture_size(Scene(page), options.get("width_px", WIDTH_PX))
+
+
+def _check_one_file_each(paper: Paper, output: Output) -> None:
+    for option in ("layout", "sizes", "labels", "steps"):
+        if getattr(paper, option):
+            raise InputError(
+                f"--{option}: each sketch gets a file of its own; leave it out, or {{i}} and {{class}} of --out"
+            )
+    if PEN_MARK in output.path:
+        raise InputError(f"--out: {PEN_MARK} does not go with {{i}} and {{class}}; leave one of them out")
+    if output.plot is not None and output.plot.preview is not None:
+        raise InputError("--preview: is for one page; leave it out, or {i} and {class} of --out")
+
+
+def _check_preview(preview: str, out: str) -> None:
+    from sketch_edge.runtime.files import check_writable, refuse_same
+    from sketch_edge.runtime.writers import format_of
+
+    if format_of(preview) not in ("svg", "png"):
+        raise InputError(f"--preview: {preview} is no picture; end the name in .svg or .png")
+    check_writable(Path(preview))
+    if out != STANDARD_OUTPUT:
+        refuse_same(Path(preview), Path(out), "the program")
