@@ -18,6 +18,9 @@ GRID_BITS = 30
 """Coordinates are 0 .. 2**30: a cross product of two differences is below 2**61 and fits an int64, doubled too."""
 
 _KEY_BITS = 31
+_FEW_PAIRS = 100_000
+"""So many are compared one by one, which is quicker than sorting."""
+
 _MOST_PAIRS = 2_000_000
 """So many pairs are looked at in one go, which bounds the memory it takes."""
 
@@ -31,6 +34,11 @@ def box_pairs(
     """Which boxes (n, 2) touch or overlap which others (m, 2): two index arrays, one entry a pair."""
     if not (len(low) and len(other_low)):
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    if len(low) * len(other_low) <= _FEW_PAIRS:
+        meet = (low[:, :1] <= other_high[:, 0]) & (high[:, :1] >= other_low[:, 0])
+        meet &= (low[:, 1:] <= other_high[:, 1]) & (high[:, 1:] >= other_low[:, 1])
+        one, other = np.nonzero(meet)
+        return one, other
     order = np.argsort(other_low[:, 0], kind="stable")
     lefts = other_low[order, 0]
     widest = (other_high[:, 0] - other_low[:, 0]).max()

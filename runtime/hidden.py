@@ -6,7 +6,7 @@ where it crosses the outline of a nearer one, and the parts inside are left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +23,10 @@ and over what rounding costs anywhere."""
 CRUMB_SHARE = 0.1
 """A piece that cutting leaves is dropped where it is shorter than this share of the pen's width: it lies within the
 ink of the outline that it ends on."""
+
+
+_AT_ONCE = 16
+"""Lines are cut at the outlines of so many objects in one go: what these hide need not be compared with the others."""
 
 
 @dataclass(frozen=True)
@@ -60,32 +64,37 @@ def hide(scene: Scene, *, gap_share: float = GAP_SHARE) -> Scene:
     a tenth of the pen's width. Nothing else is lost or kept beyond 2**-27 of the nearer object's larger side.
     An object of which nothing is left stays, without lines.
 
+    Hide once: what has been cut no longer closes, and hides less.
+
     Raises:
         InputError: `gap_share` is no number from 0 to 1.
     """
     check_gap_share(gap_share)
-    boxes = np.array([[b.left, b.top, b.right, b.bottom] for b in (each.bounds for each in scene.objects)])
-    boxes = boxes.reshape(-1, 4)
-    depths = np.array([each.depth for each in scene.objects])
-    drawn = np.array([bool(each.lines) for each in scene.objects], bool)
     outlines: dict[int, Edges] = {}
-    objects = list(scene.objects)
-    for number, each in enumerate(scene.objects):
-        meets = (boxes[:, :2] <= boxes[number, 2:]).all(axis=1) & (boxes[:, 2:] >= boxes[number, :2]).all(axis=1)
-        nearer = np.flatnonzero(meets & drawn & (depths < each.depth)).tolist() if each.lines else []
-        for front in nearer:
-            if front not in outlines:
-                outlines[front] = _edges(scene.objects[front], gap_share)
-        edges = _joined([outlines[front] for front in nearer if len(outlines[front].starts)])
-        if len(edges.starts):
-            objects[number] = _behind(each, edges, scene.pens[each.pen].width_mm)
+    objects: list[Placed] = []
+    for each, nearer in zip(scene.objects, _nearer(scene.objects), strict=True):
+        lines, crumb = each.lines, scene.pens[each.pen].width_mm * CRUMB_SHARE
+        for first in range(0, len(nearer), _AT_ONCE):
+            fronts = nearer[first : first + _AT_ONCE]
+            for front in fronts:
+                if front not in outlines:
+                    outlines[front] = _edges(scene.objects[front], gap_share)
+            lines = clip(lines, _joined([outlines[front] for front in fronts]), crumb)
+            if not lines:
+                break
+        same = len(lines) == len(each.lines) and all(one is other for one, other in zip(lines, each.lines, strict=True))
+        objects.append(each if same else replace(each, lines=lines))
     return replace(scene, objects=tuple(objects))
 
 
-def _behind(each: Placed, edges: Edges, pen_mm: float) -> Placed:
-    lines = clip(each.lines, edges, pen_mm * CRUMB_SHARE)
-    same = len(lines) == len(each.lines) and all(one is other for one, other in zip(lines, each.lines, strict=True))
-    return each if same else replace(each, lines=lines)
+def _nearer(objects: Sequence[Placed]) -> Iterator[list[int]]:
+    """For each object the nearer ones whose rectangles meet its own; those that share most with it come first."""
+    boxes = np.array([[b.left, b.top, b.right, b.bottom] for b in (each.bounds for each in objects)]).reshape(-1, 4)
+    depths = np.array([each.depth if each.lines else np.inf for each in objects])  # what is not there hides nothing
+    for each, box in zip(objects, boxes, strict=True):
+        shared = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
+        nearer = np.flatnonzero((shared >= 0).all(axis=1) & (depths < each.depth))
+        yield nearer[np.argsort(-shared[nearer].prod(axis=1), kind="stable")].tolist() if each.lines else []
 
 
 def _edges(each: Placed, gap_share: float) -> Edges:
@@ -100,8 +109,6 @@ def _edges(each: Placed, gap_share: float) -> Edges:
 
 
 def _joined(edges: Sequence[Edges]) -> Edges:
-    if not edges:
-        return Edges(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
     return Edges(
         np.concatenate([each.starts for each in edges]),
         np.concatenate([each.ends for each in edges]),
@@ -117,6 +124,8 @@ def clip(lines: Sequence[Floats], edges: Edges, crumb: float) -> tuple[Floats, .
         edges: the edges of polygons, all of the same direction; polygons may overlap.
         crumb: a length.
     """
+    if not (lines and len(edges.starts)):
+        return tuple(lines)
     stops, beside = _stops(lines, edges)
     hidden = _hidden_runs(stops, beside, edges)
     kept: list[Floats] = []
@@ -161,21 +170,25 @@ def _hidden_runs(
     hidden = np.zeros(int(stops.run[-1]) + 1, bool)
     hidden[runs] = windings(middles, edges.starts, edges.ends) > 0
     dots = np.flatnonzero(length[longest] == 0)
-    pad = edges.tolerance[:, None]
-    low, high = np.minimum(edges.starts, edges.ends) - pad, np.maximum(edges.starts, edges.ends) + pad
-    dot, edge = box_pairs(middles[dots], middles[dots], low, high)
-    away, _ = _nearest(middles[dots[dot]], edges.starts[edge], edges.ends[edge])
-    hidden[runs[dots[dot[away <= edges.tolerance[edge]]]]] = True
+    hidden[runs[dots[_on_edges(middles[dots], edges)]]] = True
     segment, edge = beside
     for number in np.flatnonzero(np.isin(stops.segment[longest], segment)).tolist():
         stop = longest[number]
-        near = edge[segment == stops.segment[stop]]
         quarters = stops.places[stop] + step[stop] * np.array([[0.25], [0.75]])
-        for each in near.tolist():
+        for each in edge[segment == stops.segment[stop]].tolist():
             away, _ = _nearest(quarters, edges.starts[[each]], edges.ends[[each]])
             if (away <= edges.tolerance[each]).all():  # then all between lies on the edge
                 hidden[runs[number]] = True
     return hidden
+
+
+def _on_edges(points: Floats, edges: Edges) -> npt.NDArray[np.intp]:
+    """Which of the points (n, 2) lie on an edge; a number may come more than once."""
+    pad = edges.tolerance[:, None]
+    low, high = np.minimum(edges.starts, edges.ends) - pad, np.maximum(edges.starts, edges.ends) + pad
+    point, edge = box_pairs(points, points, low, high)
+    away, _ = _nearest(points[point], edges.starts[edge], edges.ends[edge])
+    return point[away <= edges.tolerance[edge]]
 
 
 def _stops(lines: Sequence[Floats], edges: Edges) -> tuple[_Stops, tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
@@ -238,20 +251,17 @@ def _meetings(
         np.maximum(edges.starts, edges.ends) + pad,
     )
     segment = moves[pair]
-    p, q, a, b, slack = (
-        points[segment],
-        points[segment + 1],
-        edges.starts[edge],
-        edges.ends[edge],
-        edges.tolerance[edge],
-    )
+    p, q, slack = points[segment], points[segment + 1], edges.tolerance[edge]
+    a, b = edges.starts[edge], edges.ends[edge]
     step, side, between = q - p, b - a, a - p
     turn = _cross(step, side)
     parallel = turn == 0
     turn = np.where(parallel, 1, turn)
-    along, across = _cross(between, side) / turn, _cross(between, step) / turn
-    beyond, beyond_edge = slack / np.hypot(*step.T), slack / np.hypot(*side.T)
+    with np.errstate(over="ignore"):  # of steps that are all but nothing; an endless share is none
+        along, across = _cross(between, side) / turn, _cross(between, step) / turn
+        beyond, beyond_edge = slack / np.hypot(*step.T), slack / np.hypot(*side.T)
     cross = ~parallel & (np.abs(along - 0.5) <= 0.5 + beyond) & (np.abs(across - 0.5) <= 0.5 + beyond_edge)
+    along[~cross] = 0
     touches = [(cross, along)]
     for corner in (a, b):
         away, share = _nearest(corner, p, q)

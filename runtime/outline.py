@@ -21,8 +21,11 @@ from sketch_edge.runtime.sketch import bounds_of, checked_lines
 
 Floats = npt.NDArray[np.float64]
 
-GAP_SHARE = 0.05
+GAP_SHARE = 0.06
 """An end this near to a line, as a share of the drawing's larger side, is joined to it."""
+
+SMALLEST = 1e-9
+"""A drawing smaller than this is a dot."""
 
 LOOP_SHARE = 0.2
 """An end is joined to its own line over any gap up to this share of the way along the line: a bow that is all but
@@ -41,8 +44,8 @@ def outline(lines: Sequence[npt.ArrayLike], *, gap_share: float = GAP_SHARE) -> 
 
     Returns:
         Simple polygons, arrays of shape (n, 2) with n >= 3, the last point joined to the first, all in the same
-        direction; none lies inside another, though they may touch. None for lines that enclose nothing. Points of
-        the lines are taken as they are; crossings are right to 2**-29 of the larger side.
+        direction; none lies inside another, though they may touch in points. An empty list for lines that enclose
+        nothing. Points of the lines are taken as they are; crossings are right to 2**-28 of the larger side.
 
     Raises:
         InputError: a line is not of shape (n, 2) or not finite, or `gap_share` is out of range.
@@ -52,7 +55,7 @@ def outline(lines: Sequence[npt.ArrayLike], *, gap_share: float = GAP_SHARE) -> 
     checked = [line for line in checked if len(line) > 1]
     bounds = bounds_of(checked)
     size = max(bounds.width, bounds.height)
-    if size <= 0:
+    if size < SMALLEST:
         return []
     gaps = bridges(checked, gap_share * size) if gap_share else np.zeros((0, 2, 2))
     segments = np.concatenate([*(np.stack([line[:-1], line[1:]], axis=1) for line in checked), gaps])
@@ -135,7 +138,8 @@ def _bridges_of(
     parts: _Segments, line: int, end: Floats, tail: Floats, gap: float, total: float | None
 ) -> list[Floats]:
     """The bridges from one end of a line; `total`, its length, is given for the last end, None for the first."""
-    share = np.clip(((end - parts.starts) * parts.steps).sum(axis=1) / parts.lengths**2, 0, 1)
+    squares = np.maximum(parts.lengths**2, 1e-300)  # of steps that are all but nothing, it is 0
+    share = np.clip(((end - parts.starts) * parts.steps).sum(axis=1) / squares, 0, 1)
     nearest = parts.starts + share[:, None] * parts.steps
     away = np.hypot(*(nearest - end).T)
     own = parts.owner == line
