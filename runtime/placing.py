@@ -261,10 +261,11 @@ class Placer:
         """Let an object fall from above until it touches what it is on."""
         others = [line for other in step.by["on"] for line in spots[other].lines]
         fall = falling_room(spot.lines, others)
-        if fall is None:
-            if spot.shape.lines and others:
+        if fall is None:  # no ink below it, as in a box around a dot: then on the box, if it is over that
+            other, box = _box(step.by["on"], spots), spot.box
+            if _room("on", box, other) < 0:
                 self._refuse(step, "on", "it would stand beside that, not on it; leave out one relation")
-            fall = _box(step.by["on"], spots).top - spot.box.bottom
+            fall = other.top - box.bottom
         return spot.moved(0.0, fall - gap)
 
     def check(self, spots: dict[int, Spot], member: int, relations: References) -> None:
