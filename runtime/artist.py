@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -311,7 +310,7 @@ def _points(rows: Iterator[tuple[int, int, int]], grid: int) -> Iterator[Point]:
 
 def _checked_seed(seed: int | None) -> int:
     if seed is None:
-        return secrets.randbits(RANDOM_SEED_BITS)
+        return int.from_bytes(os.urandom(RANDOM_SEED_BITS // 8), "big")
     return _checked_integer("seed", seed, 0, KEY_LIMIT - 1)
 
 

@@ -95,15 +95,15 @@ def open_bundle(path: str | os.PathLike[str] | None = None) -> Bundle:
     """
     if path is not None:
         return read_bundle(path)
-    from importlib.resources import as_file, files
+    from sketch_edge import models
 
-    shipped = files("sketch_edge.models").joinpath(SHIPPED)
+    # Not importlib.resources: with all that it imports it takes as long as reading the bundle.
+    shipped = Path(*models.__path__[:1], SHIPPED)
     if not shipped.is_file():
         raise BundleError(
             f"{SHIPPED}: did not come with this installation; name a bundle, or install sketch-edge again"
         )
-    with as_file(shipped) as found:
-        return read_bundle(found)
+    return read_bundle(shipped)
 
 
 def write_bundle(path: str | os.PathLike[str], manifest: Manifest, members: Mapping[str, bytes]) -> None:

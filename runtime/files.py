@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-import secrets
 import stat
 from pathlib import Path
 
@@ -123,7 +122,7 @@ def _open_temporary(target: Path) -> tuple[int, Path]:
     """Create an empty file beside `target`, open for writing, with the permissions that the umask asks for."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     while True:
-        temporary = target.with_name(f"{_stem(target.name)}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+        temporary = target.with_name(f"{_stem(target.name)}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
         with contextlib.suppress(FileExistsError):
             return os.open(temporary, flags, 0o666), temporary
 

@@ -68,7 +68,7 @@ def arrange(
     sizes = np.array([_size(sketch) for sketch in sketches])
     if not pens:
         boxes = row_boxes(sizes, page.inside) if layout == "row" else grid_boxes(len(sketches), page.inside)
-        side = float(np.median(boxes[:, 2:].max(axis=1)))
+        side = median(boxes[:, 2:].max(axis=1))
         pens = [Pen(width_mm=pen_width_mm(min(side, page.inside.width, page.inside.height)))]
     inside = room_for_points(page, max(pen.width_mm for pen in pens))
     if layout == "scatter":
@@ -273,7 +273,7 @@ def scatter_sizes(
     factor = largest
     for _ in range(_SCATTER_ROUNDS * 3):
         extents = extents_at(factor)
-        gap = GAP / 2 * float(np.median(extents.max(axis=1)))
+        gap = GAP / 2 * median(extents.max(axis=1))
         padded = extents + gap
         if (padded <= room).all() and padded.prod(axis=1).sum() <= room.prod():
             for _ in range(max(1, _SCATTER_ATTEMPTS // 10 // len(extents))):
@@ -391,3 +391,9 @@ def fitted_text(text: str, width_mm: float, size_mm: float) -> str:
     """Shorten a text to about `width_mm`, with an ellipsis where something was cut."""
     most = max(1, int(width_mm / (size_mm * 0.55) + 1e-6))  # a width made for n letters has room for n
     return text if len(text) <= most else text[: max(1, most - 1)] + "…"
+
+
+def median(values: npt.NDArray[np.float64]) -> float:
+    """The median of one row of numbers, as numpy's; that one imports numpy.ma, which takes as long as a sketch."""
+    ordered = np.sort(values)
+    return float((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.layout import LAYOUTS, arrange, pen_width_mm, scatter_boxes, sheet
+from sketch_edge.runtime.layout import LAYOUTS, arrange, median, pen_width_mm, scatter_boxes, sheet
 from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.scene import Pen
 from sketch_edge.runtime.sketch import Bounds, Sketch
@@ -303,3 +303,11 @@ def test_sheets_that_cannot_be_are_refused(rows, labels, cell_mm, reason):
     """A sheet needs sketches, fitting labels and a size."""
     with pytest.raises(InputError, match=reason):
         sheet(rows, labels, cell_mm=cell_mm)
+
+
+def test_median_is_that_of_numpy():
+    """Bit for bit, for odd and even numbers of values."""
+    rng = np.random.default_rng(3)
+    for count in range(1, 60):
+        values = rng.standard_normal(count)
+        assert median(values) == float(np.median(values))
