@@ -109,8 +109,8 @@ def _table(report: ExportReport) -> str:
     if report.rounding is not None and report.likeness is not None:
         (largest, share), like = report.rounding, report.likeness
         lines.append(
-            f"{'rounding':14} {largest:>12.1e}         what int8 changes in a step's output at most; in the mean {share:.3f} "
-            "of its spread"
+            f"{'rounding':14} {largest:>12.1e}         what int8 changes in a step's output at most; "
+            f"in the mean {share:.3f} of its spread"
         )
         lines.append(
             f"{'drawings':14} {like.offset:>12.3f}         apart in offsets from float32; lengths {like.length:.3f}, "

@@ -13,17 +13,27 @@ from pathlib import Path
 import onnx
 import torch
 
+from sketch_edge.export.coarse import check_whole_products, coarse_copy, multiply_whole_numbers
+from sketch_edge.export.drawings import Likeness, require_like_drawings, require_same_drawings
 from sketch_edge.export.graphs import assemble_encode, to_bytes, trace_start, trace_step
-from sketch_edge.export.quantise import check_quantised, quantise_weights, quantised_copy, weights_to_quantise
+from sketch_edge.export.quantise import (
+    SMALLEST,
+    check_quantised,
+    quantise_weights,
+    quantised_copy,
+    weights_to_quantise,
+)
 from sketch_edge.export.verify import (
     BATCHES,
     STEPS,
     Measured,
+    Rounding,
     check_graph,
     measure,
     require_parity,
     rounding_error,
 )
+from sketch_edge.export.whole import assemble_draw
 from sketch_edge.runtime.bundle import (
     MAX_BYTES,
     MAX_MANIFEST_BYTES,
@@ -44,8 +54,18 @@ from sketch_edge.train.cell import Start, Step
 from sketch_edge.train.checkpoint import Checkpoint
 from sketch_edge.train.model import SketchVAE
 
-VARIANTS = {"none": "fp32", "w8": "w8"}
+VARIANTS = {"none": "fp32", "w8": "w8", "int8": "int8"}
 """What `--quantize` says, and the variant that the manifest names."""
+
+REFERENCES = {"none": lambda model: model, "w8": quantised_copy, "int8": coarse_copy}
+"""The torch model whose numbers the graphs of a variant must give."""
+
+LARGEST_SHARE = 0.3
+"""Of the float32 bytes that a rounded bundle may have, where there is enough to round: SIZED bytes in float32."""
+
+SIZED = 1_000_000
+DRAW_EXTRA = 8192
+"""Bytes by which draw.onnx may exceed step.onnx: the sampler's, not weights."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +84,11 @@ class ExportReport:
     """Bytes of the same graphs in float32."""
 
     measured: Measured
-    rounding: float | None
-    """Largest difference that rounded weights make in y over the first steps; None for fp32."""
+    rounding: Rounding | None
+    """What rounding changes in a step; None for fp32."""
+
+    likeness: Likeness | None
+    """How far the drawings are from those in float32; None for fp32."""
 
 
 def export_bundle(
@@ -82,7 +105,8 @@ def export_bundle(
     Args:
         checkpoint: as `load_checkpoint` gave it.
         out: usually ends in .sketch.zip.
-        quantize: "none" (float32) or "w8" (weight-only int8, a quarter of the size).
+        quantize: "none" (float32), "w8" (weights in int8, a quarter of the size, the same arithmetic) or "int8" (the
+            products in int8 too: twice as fast).
         name: of the model, 1 to 100 printable letters; the file's name up to the first dot where not given.
         classes: the classes to keep, all where empty.
         temperature: what drawing uses where nobody says another, 0 to 10.
@@ -101,19 +125,30 @@ def export_bundle(
     name = _name_of(path) if name is None else name
     _check_texts(name, temperature)
     model = checkpoint.model()
-    reference = quantised_copy(model) if quantize == "w8" else model
-    members, fp32_total = _make_members(model, quantize)
+    if quantize == "int8":
+        _check_large_enough(model)
+    manifest = _manifest(checkpoint, name, VARIANTS[quantize], temperature)
+    traced = _trace(model)
+    originals = _make_members(model, traced, "none", manifest)
+    members = originals if quantize == "none" else _make_members(model, traced, quantize, manifest)
+    fp32_total = sum(map(len, originals.values()))
+    _check_sizes(members, fp32_total, quantize)
     total = sum(map(len, members.values())) + MAX_MANIFEST_BYTES
     if total > MAX_BYTES:
         raise UnfinishedError(
             f"{path}: would have up to {total} bytes (at most {MAX_BYTES}); nothing was written; "
             "choose --quantize w8, or train a smaller model"
         )
-    if members != _make_members(model, quantize)[0]:
+    if members != _make_members(model, _trace(model), quantize, manifest):
         raise UnfinishedError(f"{path}: two exports of one checkpoint differ; nothing was written; report this")
-    manifest = _manifest(checkpoint, name, VARIANTS[quantize], temperature)
-    measured = measure(reference, Session(Bundle(path, manifest, members, ""), provider="cpu"), manifest)
+    session, original = (Session(Bundle(path, manifest, each, ""), provider="cpu") for each in (members, originals))
+    reference = REFERENCES[quantize](model)
+    measured = measure(reference, session, manifest)
     require_parity(measured)
+    require_same_drawings(session, manifest)
+    rounding = likeness = None
+    if quantize != "none":
+        rounding, likeness = rounding_error(model, reference), require_like_drawings(session, original, manifest)
     parity = replace(manifest.parity, max_abs_error=_round_up(max(measured.step.largest, measured.encode.largest)))
     content = pack_bundle(replace(manifest, parity=parity), members, where=str(path))
     write_atomic(path, content)
@@ -124,8 +159,33 @@ def export_bundle(
         len(content),
         fp32_total,
         measured,
-        rounding_error(model, reference) if quantize == "w8" else None,
+        rounding,
+        likeness,
     )
+
+
+def _check_large_enough(model: SketchVAE) -> None:
+    """Refuse int8 where a matrix is so small that it is never rounded."""
+    smallest = model.config.decoder_hidden * min(4 * model.config.decoder_hidden, model.head.out_features)
+    if smallest < SMALLEST:
+        raise InputError(f"quantize 'int8': this decoder is too small for it ({smallest} weights); choose w8 or none")
+
+
+def _check_sizes(members: dict[str, bytes], fp32_total: int, quantize: str) -> None:
+    """Refuse what is larger than it should be: weights that were silently not rounded, or stored twice.
+
+    Raises:
+        UnfinishedError: more than LARGEST_SHARE of the float32 bytes, or a draw graph with more than the step in it.
+    """
+    total = sum(map(len, members.values()))
+    if quantize != "none" and fp32_total >= SIZED and total > LARGEST_SHARE * fp32_total:
+        raise UnfinishedError(
+            f"the graphs have {total} bytes, over {LARGEST_SHARE} of float32's {fp32_total}; report this"
+        )
+    if len(members["draw.onnx"]) > len(members["step.onnx"]) + DRAW_EXTRA:
+        raise UnfinishedError(
+            f"draw.onnx: has {len(members['draw.onnx'])} bytes, too many around step.onnx; report this"
+        )
 
 
 def _check_texts(name: str, temperature: float) -> None:
@@ -171,22 +231,39 @@ def keep_classes(checkpoint: Checkpoint, classes: Sequence[str]) -> Checkpoint:
     return replace(checkpoint, weights=weights, about=replace(checkpoint.about, classes=kept, counts=counts))
 
 
-def _make_members(model: SketchVAE, quantize: str) -> tuple[dict[str, bytes], int]:
-    """Make the checked graphs by name, and tell their size in float32."""
-    graphs: dict[str, onnx.ModelProto] = {
+def _trace(model: SketchVAE) -> dict[str, onnx.ModelProto]:
+    """Make the graphs in float32, without the one that is made of another."""
+    return {
         "start.onnx": trace_start(Start(model)),
         "step.onnx": trace_step(Step(model)),
         "encode.onnx": assemble_encode(model),
     }
-    fp32_total = sum(len(to_bytes(graph)) for graph in graphs.values())
-    for name, graph in graphs.items():
-        if quantize == "w8":
-            before = onnx.ModelProto()
-            before.CopyFrom(graph)
+
+
+def _make_members(
+    model: SketchVAE, traced: dict[str, onnx.ModelProto], quantize: str, manifest: Manifest
+) -> dict[str, bytes]:
+    """Make the checked graphs of a variant, by name."""
+    graphs = {name: _copy(graph) for name, graph in traced.items()}
+    if quantize != "none":
+        for name, graph in graphs.items():
+            before = _copy(graph)
             quantise_weights(graph)
             check_quantised(before, graph, weights_to_quantise(model)[name], name)
+    if quantize == "int8":
+        before = _copy(graphs["step.onnx"])
+        multiply_whole_numbers(graphs["step.onnx"])
+        check_whole_products(before, graphs["step.onnx"])
+    graphs["draw.onnx"] = assemble_draw(graphs["step.onnx"], manifest.sizes, manifest.scale, manifest.grid)
+    for name, graph in graphs.items():
         check_graph(name, graph)
-    return {name: to_bytes(graph) for name, graph in graphs.items()}, fp32_total
+    return {name: to_bytes(graph) for name, graph in graphs.items()}
+
+
+def _copy(graph: onnx.ModelProto) -> onnx.ModelProto:
+    copied = onnx.ModelProto()
+    copied.CopyFrom(graph)
+    return copied
 
 
 def _manifest(checkpoint: Checkpoint, name: str, variant: str, temperature: float) -> Manifest:

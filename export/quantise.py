@@ -80,7 +80,7 @@ def check_quantised(before: onnx.ModelProto, model: onnx.ModelProto, expected: i
         UnfinishedError: another number of int8 weights, an operator that still reads a large float32 matrix, or a
             weight that moved by more than half a step of its channel.
     """
-    stored = _stored(model)
+    stored = stored_arrays(model)
     kept = [node for node in model.graph.node if node.op_type == "DequantizeLinear"]
     left = [
         node.input[place]
@@ -88,7 +88,7 @@ def check_quantised(before: onnx.ModelProto, model: onnx.ModelProto, expected: i
         for place in _WEIGHT_INPUTS.get(node.op_type, {})
         if node.input[place] in stored and stored[node.input[place]].size >= SMALLEST
     ]
-    moved = [node.input[0] for node in kept if not _is_rounding(_stored(before), stored, node)]
+    moved = [node.input[0] for node in kept if not _is_rounding(stored_arrays(before), stored, node)]
     if len(kept) != expected or left or moved:
         raise UnfinishedError(
             f"{name}: {len(kept)} of {expected} weights became int8, still float32: {', '.join(left) or 'none'}, "
@@ -96,7 +96,8 @@ def check_quantised(before: onnx.ModelProto, model: onnx.ModelProto, expected: i
         )
 
 
-def _stored(model: onnx.ModelProto) -> dict[str, npt.NDArray[Any]]:
+def stored_arrays(model: onnx.ModelProto) -> dict[str, npt.NDArray[Any]]:
+    """Weights and constants of a graph by name."""
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
 
 

@@ -42,7 +42,7 @@ def test_w8_is_smaller_and_says_what_rounding_costs(whole, rounded):
     """A quarter of the weights' bytes; fp32 reports no rounding."""
     assert whole.rounding is None
     assert sum(rounded.sizes.values()) < 0.5 * rounded.fp32_total
-    assert 0 < rounded.rounding < 0.5
+    assert 0 < rounded.rounding.largest < 0.5
     assert rounded.fp32_total == whole.fp32_total == sum(whole.sizes.values())
 
 
