@@ -63,7 +63,9 @@ class _Reader:
         ups, downs = (self.pen.up_lines or (), self.pen.down_lines or ()) if self.pen.kind == "raw" else ((), ())
         program = machine.program
         self.own = {*ups, *downs, *program.start_lines, *(program.pause_lines or ()), *program.end_lines}
-        self.pause_line = program.pause_lines[0] if program.pause_lines else None
+        pauses = program.pause_lines or ()
+        macros = [line for line in pauses if line[1:2].isalpha()]  # of Klipper: no letter and number
+        self.pause_macros = set(macros[:1]) if "PAUSE" not in pauses else set()
         # One of the two may begin with the other: the longer one is looked for first.
         self.blocks = sorted(((ups, False), (downs, True)), key=lambda each: -len(each[0])) if ups or downs else []
         self.block_left = 0  # lines of the block that is being read
@@ -143,8 +145,8 @@ class _Reader:
         for letter, number in words[1:]:
             if allowed is not None and letter not in allowed:
                 raise InputError(f"has {letter}{number} after {code} (expected {', '.join(allowed) or 'nothing'})")
-        if text == self.pause_line and code not in ("M0", "PAUSE"):
-            self.plotter.pause()  # a macro, or what else the profile pauses with
+        if text in self.pause_macros:
+            self.plotter.pause()
         self._do(code, dict(words[1:]), in_block=in_block)
 
     def _known(self, code: str, text: str) -> bool:

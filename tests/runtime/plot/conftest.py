@@ -27,6 +27,12 @@ def simulate():
 
 
 @pytest.fixture(scope="session")
+def new_report():
+    """Makes an empty report of the simulator."""
+    return _load("simulator").Report
+
+
+@pytest.fixture(scope="session")
 def random_scenes() -> ModuleType:
     """Scenes of every kind, by number."""
     return _load("random_scenes")

@@ -221,6 +221,20 @@ def test_knows_the_macros_of_a_profile():
         check_program(text.replace("DEPTH=2", "DEPTH=3"), machine)
 
 
+def test_knows_what_a_profile_pauses_with(machines):
+    """Several lines, or a macro; lines that the program has elsewhere too are no pause there."""
+    machine = load_machine("marlin-servo", {"program.pause_lines": "M400|M300 S440 P200|M0"})
+    text = MARLIN.replace("M0\n", "M400\nM300 S440 P200\nM0\n")
+    assert check_program(text, machine).pauses == (18,)
+    with pytest.raises(InputError, match="program:17: has M300, which is accepted only in lines"):
+        check_program(text, machines["marlin-servo"])
+    machine = load_machine("klipper", {"program.pause_lines": "M400|CHANGE_PEN"})
+    assert check_program(KLIPPER.replace("PAUSE", "M400\nCHANGE_PEN"), machine).pauses == (12,)
+    down = KLIPPER.replace("SET_SERVO SERVO=pen ANGLE=90\nPAUSE", "CHANGE_PEN\nSET_SERVO SERVO=pen ANGLE=90")
+    with pytest.raises(InputError, match="program:10: pauses with the pen not lifted"):
+        check_program(down, machine)
+
+
 def test_lets_the_start_be_named():
     """A profile may say where the pen is before the first move, not later."""
     machine = load_machine("marlin-servo", {"program.start_lines": "G92 X0 Y0"})
