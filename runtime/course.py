@@ -26,6 +26,12 @@ class Piece(NamedTuple):
     end: bool
     """The line ends here: the pen lifts."""
 
+    before: Line | None = None
+    """Where the line is cut at the first point: the point of the whole line before it; shape (2,)."""
+
+    after: Line | None = None
+    """Where the line is cut at the last point: the point of the whole line after it; shape (2,)."""
+
 
 class Course:
     """The way of the pen in pen order: object after object, and in each line after line.
@@ -42,11 +48,13 @@ class Course:
         pens = [scene.pens[scene.objects[owner].pen].width_mm for owner, _ in self._lines]
         # A dot takes time as well: its ink is as long as the pen is wide.
         extents = [max(along[-1], width) for along, width in zip(self._alongs, pens, strict=True)]
-        jumps = np.zeros(len(extents))
-        for number in range(1, len(self._lines)):
-            way = self._lines[number][1][0] - self._lines[number - 1][1][-1]
-            jumps[number] = lift_share * float(np.hypot(*way))
-        self.ends: npt.NDArray[np.float64] = np.cumsum(jumps + extents)
+        firsts = np.array([line[0] for _, line in self._lines]).reshape(-1, 2)
+        lasts = np.array([line[-1] for _, line in self._lines]).reshape(-1, 2)
+        self.jumps: npt.NDArray[np.float64] = np.hypot(*(firsts[1:] - lasts[:-1]).T)
+        """How far it is in mm from the end of each line to the start of the next; shape (lines - 1,)."""
+        lifts = np.zeros(len(extents))
+        lifts[1:] = lift_share * self.jumps
+        self.ends: npt.NDArray[np.float64] = np.cumsum(lifts + extents)
         """Where on the way each line is complete; shape (lines,)."""
         self.starts: npt.NDArray[np.float64] = self.ends - extents
         """Where on the way each line begins; shape (lines,)."""
@@ -73,7 +81,7 @@ class Course:
             if len(line) == 1 or self._alongs[number][-1] == 0:  # a dot has no parts
                 pieces += [Piece(owner, line, True)] if low == 0 else []
             else:
-                pieces.append(Piece(owner, _part(line, self._alongs[number], low, high), high == 1.0))
+                pieces.append(_part(owner, line, self._alongs[number], low, high))
         return pieces
 
 
@@ -108,15 +116,23 @@ def _along(line: Line) -> npt.NDArray[np.float64]:
     return np.concatenate([[0.0], np.cumsum(np.hypot(steps[:, 0], steps[:, 1]))])
 
 
-def _part(line: Line, along: npt.NDArray[np.float64], low: float, high: float) -> Line:
+def _part(owner: int, line: Line, along: npt.NDArray[np.float64], low: float, high: float) -> Piece:
     """The part of a line between two shares of its length, 0 <= low < high <= 1."""
     if low == 0 and high == 1:
-        return line
+        return Piece(owner, line, True)
     start, end = low * along[-1], high * along[-1]
-    inner = line[(along > start) & (along < end)]
+    before = int(np.searchsorted(along, start, side="right")) - 1
+    after = int(np.searchsorted(along, end, side="left"))
     first = line[:1] if low == 0 else _point(line, along, start)
     last = line[-1:] if high == 1 else _point(line, along, end)
-    return np.concatenate([first, inner, last])
+    inner = line[(along > start) & (along < end)]
+    return Piece(
+        owner,
+        np.concatenate([first, inner, last]),
+        high == 1.0,
+        None if low == 0 else line[before],
+        None if high == 1 else line[after],
+    )
 
 
 def _point(line: Line, along: npt.NDArray[np.float64], distance: float) -> Line:

@@ -29,6 +29,9 @@ TICK_MS = 10
 LIFT_SHARE = 0.2
 """Through the air the pen goes five times as fast as on paper."""
 
+SLACK = 0.4
+"""So much of a frame's time a pen that lifts may be early or late."""
+
 SECONDS_PER_ROOT = 1.5
 """A drawing whose ink is as long as its page is wide takes this long. The time grows with the square root of the
 ink: a sketch of four widths takes 3 s, a page of twenty sketches not sixty but 10 s."""
@@ -137,14 +140,13 @@ class Film:
 
         Painted as they are asked for, and once only.
         """
-        painter, length = self._painter, self._course.length
+        painter, course = self._painter, self._course
+        cuts = _cuts(course, self._count)
         ticks = [round(self._seconds * number / self._count * 1000 / TICK_MS) for number in range(self._count)]
         painter.caption()
         waiting, since = None, 0
         for number, tick in enumerate(ticks):
-            # From one quotient, so that a stretch begins exactly where the one before ended.
-            start, end = (length * (share / self._count) for share in (number, number + 1))
-            for piece in self._course.between(start, end):
+            for piece in course.between(cuts[number], cuts[number + 1]):
                 painter.paint(piece)
             frame = painter.take(whole=number == 0, even=self._even)
             if frame is not None:
@@ -158,3 +160,21 @@ class Film:
     def last(self) -> Indices:
         """The picture as it is now, after all frames the finished one: palette entries, shape (height, width)."""
         return self._painter.shown
+
+
+def _cuts(course: Course, count: int) -> list[float]:
+    """Where on the way each of `count` frames begins, and where the last one ends.
+
+    They are as far apart as can be, but where the pen lifts nearby, they are there, at the longest jump: a frame that
+    is drawn in one place is a small rectangle, one from here to there a large one.
+    """
+    step = course.length / count
+    cuts = [course.length * (number / count) for number in range(count + 1)]
+    jumps: dict[int, tuple[float, float]] = {}
+    for end, jump in zip(course.ends[:-1].tolist(), course.jumps.tolist(), strict=True):
+        nearest = round(end / step)
+        if abs(end - cuts[nearest]) <= SLACK * step:
+            jumps[nearest] = max(jumps.get(nearest, (0.0, 0.0)), (jump, end))
+    for number in range(1, count):
+        cuts[number] = jumps.get(number, (0.0, cuts[number]))[1]
+    return cuts

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sketch_edge.runtime.course import Piece
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.scene import Scene, color_rgb, parse_color
-from sketch_edge.runtime.writers.png import OVERSAMPLING, THINNEST_PX, draw_line, write_captions
+from sketch_edge.runtime.writers.png import OVERSAMPLING, THINNEST_PX, draw_line, quads, write_captions
 
 LARGEST_PX = 8_000
 MOST_PIXELS = 16_000_000
@@ -26,7 +26,7 @@ MOST_ENTRIES = 256
 MOST_COLORS = 84
 """Colours of pens and captions in a film, so that each has three steps."""
 
-BAND_BYTES = 16_000_000
+BAND_BYTES = 4_000_000
 """Pieces are painted in bands of at most this many oversampled pixels."""
 
 _ONES = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
@@ -35,6 +35,7 @@ _FULL = OVERSAMPLING**2
 _SLICE = 2_000
 
 Indices = npt.NDArray[np.uint8]
+Points = npt.NDArray[np.float64]
 
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels, the last two exclusive."""
@@ -100,8 +101,9 @@ class Painter:
         right, bottom = int(min(self.width_px, high[0] + 1)), int(min(self.height_px, high[1] + 1))
         if left >= right or top >= bottom:
             return  # beside the page
+        scale = self._px_per_mm * OVERSAMPLING
         for box in _bands((left, top, right, bottom)):
-            _stamp(self._masks[owner], points, width, box)
+            _stamp(self._masks[owner], piece, scale, width * OVERSAMPLING, box)
             self._update(box)
 
     def caption(self) -> None:
@@ -208,20 +210,71 @@ def _mixtures(layers: Sequence[tuple[str, Indices]], ground: tuple[int, int, int
     return np.concatenate([colors, alphas[:, None] * 255], axis=1)
 
 
-def _stamp(mask: Indices, points: npt.NDArray[np.float64], width: float, box: Box) -> None:
-    """Set the bits that a line of points (n, 2) in pixels covers within a box.
+def _stamp(mask: Indices, piece: Piece, scale: float, width: float, box: Box) -> None:
+    """Set the bits that a piece covers within a box; `scale` is parts of pixels a mm, `width` is in parts too.
 
-    Each byte of a mask of shape (height, 8, width) is a row of a pixel's parts.
+    Each byte of a mask of shape (height, 8, width) is a row of a pixel's parts. Where a line is cut its end is flat,
+    and its sides are drawn as those of the whole line: so pieces make up exactly what the line is, rounding included.
     """
     from PIL import Image, ImageDraw
 
     left, top, right, bottom = box
-    picture = Image.new("1", ((right - left) * OVERSAMPLING, (bottom - top) * OVERSAMPLING))
-    # The half pixels are those of the PNG writer, which draws the same.
-    shifted = (points - (left, top)) * OVERSAMPLING - 0.5
-    draw_line(ImageDraw.Draw(picture), shifted, (width * OVERSAMPLING - 1) / 2)
+    radius = (width - 1) / 2
+    # The half parts are those of the PNG writer, which draws the same.
+    shift = np.array([left, top]) * OVERSAMPLING + 0.5
+    points = piece.line * scale - shift
+    before = None if piece.before is None else piece.before * scale - shift
+    after = None if piece.after is None else piece.after * scale - shift
+    size = ((right - left) * OVERSAMPLING, (bottom - top) * OVERSAMPLING)
+    picture = Image.new("1", size)
+    if before is not None or after is not None:
+        points, cuts = _split(points, before, after)
+        parts = np.zeros(size[::-1], bool)
+        for start, end, first, last in cuts:
+            parts |= _cut_segment(start, end, first, last, radius, size)
+        picture = Image.fromarray(parts)
+    draw_line(ImageDraw.Draw(picture), points, radius)
     bits = np.frombuffer(picture.tobytes(), np.uint8)  # mode 1 packs eight in a byte: the parts of one pixel
     mask[top:bottom, :, left:right] |= bits.reshape(bottom - top, OVERSAMPLING, right - left)
+
+
+Cut = tuple[Points, Points, Points | None, Points | None]
+"""A straight part of a line from start to end, cut off before and after two points on it, or not."""
+
+
+def _split(points: Points, before: Points | None, after: Points | None) -> tuple[Points, list[Cut]]:
+    """The points of a piece that are points of the whole line too, shape (n, 2), and what is cut at either end."""
+    if before is not None and after is not None and len(points) == 2:
+        return points[:0], [(before, after, points[0], points[1])]
+    cuts: list[Cut] = []
+    if before is not None:
+        cuts.append((before, points[1], points[0], None))
+        points = points[1:]
+    if after is not None:
+        cuts.append((points[-2], after, None, points[-1]))
+        points = points[:-1]
+    return points, cuts
+
+
+def _cut_segment(
+    start: Points, end: Points, first: Points | None, last: Points | None, radius: float, size: tuple[int, int]
+) -> npt.NDArray[np.bool_]:
+    """What a straight line from `start` to `end` covers from the point `first` on it to the point `last`."""
+    from PIL import Image, ImageDraw
+
+    picture = Image.new("1", size)
+    draw = ImageDraw.Draw(picture)
+    for corners in quads(np.array([start, end]), radius):
+        draw.polygon(np.rint(corners).astype(int).ravel().tolist(), fill=255)
+    covered = np.array(picture)
+    along = (end - start) / max(float(np.hypot(*(end - start))), 1e-9)
+    way = np.arange(size[0]) * along[0] + (np.arange(size[1]) * along[1])[:, None]
+    # Neighbours overlap by a hair, so that rounding leaves no gap.
+    if first is not None:
+        covered &= way >= first @ along - 0.01
+    if last is not None:
+        covered &= way <= last @ along + 0.01
+    return covered
 
 
 def _bands(box: Box) -> Iterator[Box]:

@@ -123,13 +123,13 @@ def draw_line(draw: ImageDraw.ImageDraw, points: npt.NDArray[np.float64], radius
 
     Pillow counts from the middle of a pixel: (0, 0) is the middle of the first.
     """
-    for corners in _quads(points, radius):
+    for corners in quads(points, radius):
         draw.polygon(np.rint(corners).astype(int).ravel().tolist(), fill=255)
     for circle in np.rint(np.concatenate([points - radius, points + radius], axis=1)).astype(int).tolist():
         draw.ellipse(circle, fill=255)
 
 
-def _quads(points: npt.NDArray[np.float64], radius: float) -> npt.NDArray[np.float64]:
+def quads(points: npt.NDArray[np.float64], radius: float) -> npt.NDArray[np.float64]:
     """The corners of each segment of a line (n, 2), `radius` wide to each side: shape (segments, 4, 2)."""
     steps = np.diff(points, axis=0)
     lengths = np.hypot(steps[:, 0], steps[:, 1])
