@@ -66,6 +66,9 @@ class _Reader:
         pauses = program.pause_lines or ()
         macros = [line for line in pauses if line[1:2].isalpha()]  # of Klipper: no letter and number
         self.pause_macros = set(macros[:1]) if "PAUSE" not in pauses else set()
+        # What a part of these lines would do to the pen nobody knows; waiting does nothing to it.
+        apart = {*ups, *downs} - {*program.start_lines, *pauses, *program.end_lines} | {*downs} - {*ups}
+        self.only_in_blocks = {line for line in apart if line.split(" ")[0] not in ("G4", "M400")}
         # One of the two may begin with the other: the longer one is looked for first.
         self.blocks = sorted(((ups, False), (downs, True)), key=lambda each: -len(each[0])) if ups or downs else []
         self.block_left = 0  # lines of the block that is being read
@@ -145,6 +148,8 @@ class _Reader:
         for letter, number in words[1:]:
             if allowed is not None and letter not in allowed:
                 raise InputError(f"has {letter}{number} after {code} (expected {', '.join(allowed) or 'nothing'})")
+        if text in self.only_in_blocks and not in_block:
+            raise InputError("stands apart from the profile's other lines for the pen (expected all, in their order)")
         if text in self.pause_macros:
             self.plotter.pause()
         self._do(code, dict(words[1:]), in_block=in_block)
@@ -195,11 +200,11 @@ class _Reader:
         elif code == "M400":
             plotter.settle()
         elif code == "G28":
-            plotter.home()
+            plotter.home(upright="Z" in given or not given)
         elif code == "G92":
             plotter.name_place(*(float(given[axis]) if axis in given else None for axis in "XY"))
-        elif code in ("M17", "M18", "M84"):
-            plotter.power(code == "M17")
+        elif code in ("M18", "M84"):
+            plotter.switch_off()
         elif code in ("M2", "M30"):
             self._end(code)
 

@@ -125,12 +125,14 @@ class Plotter:
         """Finish all moves."""
         self._halted, self.moving = True, False
 
-    def home(self) -> None:
-        """Go to the switches, wherever they are."""
+    def home(self, *, upright: bool) -> None:
+        """Go to the switches, wherever they are; `upright`: with the z axis too, and the pen on it may touch."""
         if self.down is not False:
             raise InputError("homes with the pen not lifted (expected to lift it first)")
         self._x, self._y, self._known = self.machine.park.x_mm, self.machine.park.y_mm, False
         self._powered = True
+        if upright and self.machine.pen.kind in ("z", "raw"):
+            self.down = None
         self.settle()
 
     def name_place(self, x: float | None, y: float | None) -> None:
@@ -142,9 +144,9 @@ class Plotter:
             raise InputError(f"calls the place ({self._x:g}, {self._y:g}) (expected {self._area()})")
         self.settle()
 
-    def power(self, on: bool) -> None:
-        """Switch the motors on or off."""
-        self._powered = on
+    def switch_off(self) -> None:
+        """Switch the motors off; only homing tells where the pen is afterwards."""
+        self._powered = False
         self.settle()
 
     def trace(self) -> Trace:
@@ -165,7 +167,7 @@ class Plotter:
     def _take_feed(self, kind: str, feed: float | None) -> None:
         """Take the feed of a move, or that of the last move of its kind if no other had one since."""
         if not self._powered:
-            raise InputError("moves after the motors were switched off (expected no more moves, or homing first)")
+            raise InputError("moves after the motors were switched off (expected none, or homing first)")
         if feed is None:
             if self._feed_for != kind:
                 raise InputError(f"has no feed (expected F: none was given for {kind} moves since others were made)")

@@ -165,6 +165,8 @@ class Simulator:
                 if letter == "S" and self.firmware == "marlin":
                     self.report.waited_s += seconds
         elif value == 28:
+            if self.machine.pen.kind in ("z", "raw") and ("Z" in given or not {"X", "Y"} & set(given)):
+                self.pen = "homed"
             self.at = [self.machine.park.x_mm, self.machine.park.y_mm]
         elif value == 92:
             self.at = [given.get("X", self.at[0]), given.get("Y", self.at[1])]
@@ -206,6 +208,9 @@ class Simulator:
         if pen.kind != "raw":
             return
         ups, downs = list(pen.up_lines), list(pen.down_lines)
+        last = self.history[-1]
+        if last in downs and last not in ups and last.split()[0] not in ("G4", "M400"):
+            self.set_pen("down")
         ended_up = self.history[-len(ups) :] == ups
         ended_down = self.history[-len(downs) :] == downs
         if ended_down and (not ended_up or len(downs) > len(ups)):

@@ -126,6 +126,7 @@ GOOD = {
 }
 
 RAW = {
+    "program.start_lines": "G28",
     "pen.kind": "raw",
     "pen.up_lines": "M400|M106 S255|G4 P100",
     "pen.down_lines": "M400|M106 S0",
@@ -134,6 +135,10 @@ RAW = {
 RAW_TEXT = """\
 G21
 G90
+M400
+M106 S255
+G4 P100
+G28
 M400
 M106 S255
 G4 P100
@@ -151,7 +156,7 @@ M84
 
 @pytest.fixture(scope="module")
 def machines():
-    return {name: load_machine(name) for name in GOOD}
+    return {name: load_machine(name) for name in GOOD} | {"raw": load_machine("marlin-servo", RAW)}
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -205,8 +210,12 @@ def test_knows_the_lines_of_a_profile():
     machine = load_machine("marlin-servo", RAW)
     trace = check_program(RAW_TEXT, machine)
     assert [stroke.tolist() for stroke in trace.strokes()] == [[[10, 10], [20, 10]]]
-    with pytest.raises(InputError, match=r"program:6: moves before the pen is known to be up"):
+    with pytest.raises(InputError, match=r"program:9: stands apart from the profile's other lines"):
         check_program(RAW_TEXT.replace("M106 S255\nG4 P100\nG0", "G4 P100\nM106 S255\nG0"), machine)
+    with pytest.raises(InputError, match=r"program:10: moves before the pen is known to be up"):
+        check_program(RAW_TEXT.replace("M106 S255\nG4 P100\nG0", "G4 P100\nM400\nG0"), machine)
+    with pytest.raises(InputError, match=r"program:12: stands apart from the profile's other lines"):
+        check_program(RAW_TEXT.replace("M400\nM106 S0", "G4 P1\nM106 S0"), machine)
     with pytest.raises(InputError, match=r"program:4: has M106, which is accepted only in lines that the machine's"):
         check_program(RAW_TEXT.replace("M106 S255", "M106 S254", 1), machine)
 
@@ -496,12 +505,12 @@ def edited(text: str, edits) -> str:
     return text
 
 
-@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("name", [*GOOD, "raw"])
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edits=EDITS)
 def test_lets_no_damage_do_harm(machines, simulate, name, edits):
     """Damaged programs are refused with an InputError, or do no harm and draw what the checker says that they draw."""
-    text = edited(GOOD[name], edits)
+    text = edited((GOOD | {"raw": RAW_TEXT})[name], edits)
     try:
         trace = check_program(text, machines[name])
     except InputError:
