@@ -1,6 +1,7 @@
 """Make a small bundle with random weights: run-time tests need neither torch, onnx nor a trained model.
 
-Run as a script it writes tests/data/tiny.sketch.zip again; the same bytes each time:
+Run as a script it writes tests/data/tiny.sketch.zip again, and tiny-whole.sketch.zip, the same with a draw.onnx; the
+same bytes each time:
 
     python tests/tiny_bundle.py
 """
@@ -14,11 +15,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, load_from_string, numpy_helper
 
-from sketch_edge.runtime.bundle import Credit, Defaults, Manifest, Origin, Parity, Sizes, write_bundle
+from sketch_edge.export.whole import assemble_draw
+from sketch_edge.runtime.bundle import Credit, Defaults, Manifest, Origin, Parity, Sizes, read_bundle, write_bundle
 
 TINY = Path(__file__).parent / "data" / "tiny.sketch.zip"
+WHOLE = TINY.with_name("tiny-whole.sketch.zip")
 CLASSES = ("cat", "palm tree", "star")
 EMBEDDING = 4
 ENCODER = 4
@@ -193,8 +196,17 @@ def main(path: Path = TINY, hidden: int = 8, mixtures: int = 3, latent: int = 4,
     write_bundle(path, manifest(sizes), members(sizes))
 
 
+def add_draw(path: Path = TINY, out: Path = WHOLE) -> None:
+    """Write a bundle again, with the draw graph that the exporter makes of its step graph."""
+    bundle = read_bundle(path)
+    say = bundle.manifest
+    graph = assemble_draw(load_from_string(bundle.members["step.onnx"]), say.sizes, say.scale, say.grid)
+    write_bundle(out, say, dict(bundle.members) | {"draw.onnx": graph.SerializeToString(deterministic=True)})
+
+
 if __name__ == "__main__":
     if len(sys.argv) == 1:
         main()
+        add_draw()
     else:  # PATH HIDDEN MIXTURES LATENT MAX_POINTS: another size, for measuring
         main(Path(sys.argv[1]), *(int(argument) for argument in sys.argv[2:]))
