@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -295,7 +296,8 @@ def check_size(format: str, width_px: int, height_px: int, inks: int, count: int
         problem = f"(expected 1 to {LARGEST_PX} a side); choose another width"
     elif width_px * height_px * inks > MOST_PIXELS:
         most = MOST_PIXELS // inks
-        problem = f"(at most {most / 1e6:g} million with {inks} ink{'s' * (inks > 1)}); choose a smaller width"
+        widest = max(1, math.isqrt(most * width_px // height_px))
+        problem = f"(at most {most / 1e6:.1f} million with {inks} ink{'s' * (inks > 1)}); choose a width up to {widest}"
     elif width_px * height_px * count > MOST_FRAME_PIXELS:
         problem = f"in {count} frames (at most {MOST_FRAME_PIXELS // 10**6} million in all); choose a smaller width, "
         problem += "a shorter duration or fewer frames a second"

@@ -271,7 +271,10 @@ def test_many_objects_stay_small(name):
         ({"width_px": 0}, "would be 0 x 1 pixels"),
         ({"width_px": -7}, "would be -7 x 1 pixels"),
         ({"width_px": 8001}, "would be 8001 x 4801 pixels .expected 1 to 8000 a side.; choose another width"),
-        ({"width_px": 6000}, "would be 6000 x 3600 pixels .at most 16 million with 1 ink.; choose a smaller width"),
+        (
+            {"width_px": 6000},
+            "would be 6000 x 3600 pixels .at most 16.0 million with 1 ink.; choose a width up to 5163",
+        ),
         (
             {"width_px": 4000, "duration_s": 30},
             "in 600 frames .at most 2000 million in all.; choose a smaller width, a",
