@@ -188,7 +188,7 @@ def ink_at(second: float, seconds: float) -> npt.NDArray[np.int_]:
 
 
 @pytest.mark.skipif(browser() is None, reason="no chromium is installed")
-@pytest.mark.parametrize(("loop", "second"), [(1, 0.0), (1, 1.3), (1, 2.9), (1, 9.0), (0, 2.0), (0, 4.5), (0, 6.3)])
+@pytest.mark.parametrize(("loop", "second"), [(1, 0.0), (1, 1.3), (1, 9.0), (0, 4.5), (0, 6.3)])
 def test_a_browser_draws_it_in_pen_order(loop, second, tmp_path):
     """At each time it shows the ink of the lines until there, with pens and dots, and none of what is to come."""
     content = render(scene(), "svg", animate=True, duration_s=4, hold_s=1, loop=loop, background="white")
