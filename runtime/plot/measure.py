@@ -38,6 +38,12 @@ def effort_of(layers: Sequence[Sequence[Points]], machine: Machine) -> Effort:
     return Effort(float(steps[~down].sum()), float(steps[down].sum()), lifts, _moving_s(layers, machine) + dwell)
 
 
+def travel_of(layers: Sequence[Sequence[Points]], machine: Machine) -> float:
+    """The way with the pen up alone, in mm."""
+    points, down = pen_path(layers, machine)
+    return float(np.hypot(*np.diff(points, axis=0)[~down].T).sum())
+
+
 def pen_path(layers: Sequence[Sequence[Points]], machine: Machine) -> tuple[Points, npt.NDArray[np.bool_]]:
     """Where the pen goes: n + 1 points, shape (n + 1, 2), and whether each move between them draws, shape (n,)."""
     park = np.array([[machine.park.x_mm, machine.park.y_mm]])

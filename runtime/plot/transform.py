@@ -54,11 +54,16 @@ def page_transform(page: Page, machine: Machine) -> Transform:
     return Transform(matrix, np.array([machine.page.x_mm, machine.page.y_mm]) - corners.min(axis=0))
 
 
-def on_grid(line: Points) -> Points:
-    """A line with its coordinates as a program gives them, without points equal to the one before."""
-    points = np.round(line, DECIMALS) + 0.0  # no negative zero
-    fresh = np.any(points[1:] != points[:-1], axis=1)
-    return np.asarray(points[np.concatenate([[True], fresh])], np.float64)
+def on_grid(lines: Sequence[Points]) -> list[Points]:
+    """Lines, shape (n, 2) each, with their coordinates as a program gives them: a point equal to the one before goes."""
+    if not lines:
+        return []
+    lengths = np.array([len(line) for line in lines])
+    first = np.zeros(lengths.sum(), bool)
+    first[np.concatenate([[0], lengths.cumsum()[:-1]])] = True
+    points = np.round(np.concatenate(lines), DECIMALS) + 0.0  # no negative zero
+    fresh = np.concatenate([[True], (points[1:] != points[:-1]).any(axis=1)]) | first
+    return np.split(points[fresh], np.flatnonzero(first[fresh])[1:])
 
 
 def grid_area(machine: Machine) -> Bounds:

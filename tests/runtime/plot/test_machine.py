@@ -283,3 +283,25 @@ def test_any_machine_shown_reads_back(tmp_path_factory, name, description, notes
     path = tmp_path_factory.mktemp("profile") / "m.toml"
     path.write_text(describe_machine(machine), encoding="utf-8")
     assert load_machine(path) == machine
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(NAMES),
+    place=st.floats(0, 1),
+    cut=st.integers(0, 12),
+    insert=st.one_of(
+        st.text(max_size=8), st.sampled_from(["=", "[", '"', "nan", "1e999", "-inf", "[[pen]]\n", "\n", "{}"])
+    ),
+)
+def test_a_damaged_profile_is_refused_or_still_a_machine(tmp_path_factory, name, place, cut, insert):
+    """Whatever is cut out or typed in, there is no other error than ours."""
+    text = (MACHINES / f"{name}.toml").read_text("utf-8")
+    at = int(place * len(text))
+    path = tmp_path_factory.getbasetemp() / "damaged.toml"
+    path.write_bytes((text[:at] + insert + text[at + cut :]).encode("utf-8", "replace"))
+    try:
+        result = describe_machine(load_machine(path))
+    except InputError as error:
+        result = str(error)
+    assert result.startswith(("format = 1\n", f"{path}: "))
