@@ -219,7 +219,7 @@ class Placer:
             middle += max(0.3 * other.width, box.width / 2)
         elif key == "behind" and not several:
             sky = self._sky[step.members[0]]
-            middle += 0.25 * other.width if sky else -max(0.5 * other.width, 0.25 * box.width)
+            middle += 0.25 * other.width if sky else -max(0.62 * other.width, 0.25 * box.width)
         return middle - box.width / 2
 
     def _top(self, step: Step, spots: dict[int, Spot], box: Bounds, gap: float, left: float) -> float:

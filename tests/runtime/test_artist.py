@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sketch_edge.runtime.artist import Artist, Point, load
+from sketch_edge.runtime.artist import Artist, Order, Point, load
 from sketch_edge.runtime.bundle import read_bundle
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.sketch import Sketch
@@ -263,3 +263,23 @@ def test_what_it_says_of_itself(artist):
     assert artist.classes == ("cat", "palm tree", "star")
     assert artist.manifest == BUNDLE.manifest
     assert artist.provider == "cpu"
+
+
+def test_orders_of_several_seeds_are_those_of_draw(artist):
+    """Each order, with its own seed, index and temperature, gives what `draw` gives, in the order asked."""
+    orders = [Order("cat", 3), Order("star", 3, 5, 1.0), Order("Palm_Tree", 9, 2, 0.0), Order("cat", 2**64 - 1, 1, 1.0)]
+    for order, sketch in zip(orders, artist.draw_orders(orders, max_points=50), strict=True):
+        alone = artist.draw(
+            order.name, seed=order.seed, index=order.index, temperature=order.temperature, max_points=50
+        )
+        assert (sketch.label, sketch.seed, sketch.index) == (alone.label, alone.seed, alone.index)
+        assert sketch.temperature == alone.temperature
+        assert all(np.array_equal(a, b) for a, b in zip(sketch.lines, alone.lines, strict=True))
+
+
+def test_bad_orders_are_refused(artist):
+    """As in `draw`."""
+    assert artist.draw_orders([]) == []
+    for order in (Order("horse", 1), Order("cat", -1), Order("cat", 1, 2**64), Order("cat", 1, 0, 11)):
+        with pytest.raises(InputError):
+            artist.draw_orders([order])

@@ -4,14 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sketch_edge.runtime.artist import load
 from sketch_edge.runtime.compose import compose
 from sketch_edge.runtime.composition import LAYOUTS, Composition, Thing
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.layout import arrange
+from sketch_edge.runtime.layout import SMALLEST_EXTENT, arrange
 from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.placing import falling_room
 from sketch_edge.runtime.scene import Pen
@@ -102,7 +102,9 @@ def test_beside_is_beside(one, other, label, key, rule, count):
 @many
 @given(sketches, sketches, sizes, st.integers(1, 3))
 def test_on_touches(one, other, rule, count):
-    """What is on another could not fall any further."""
+    """What is on another could not fall any further; dots, which are in a box of their own, stand on that."""
+    assume(max(one.bounds.width, one.bounds.height) > SMALLEST_EXTENT)
+    assume(max(other.bounds.width, other.bounds.height) > SMALLEST_EXTENT)
     house, *cats = scene_of(thing("house", one), thing("cat", other, count=count, on="house"), sizes=rule).objects
     for cat in cats:
         room = falling_room(cat.lines, house.lines)
@@ -207,7 +209,7 @@ def test_plain_pages_are_those_of_arrange(layout):
     expected = arrange(given_sketches, PAGE, layout=layout, pens=pens, rng=rng)
     scene = scene_of(*(thing("x", sketch) for sketch in given_sketches), layout=layout, sizes="equal", pens=pens)
     for one, other in zip(scene.objects, expected.objects, strict=True):
-        assert one.lines[0] == pytest.approx(other.lines[0], abs=1e-6)
+        assert one.lines[0] == pytest.approx(other.lines[0], abs=1e-4)
 
 
 def test_places_and_sizes_that_are_given():

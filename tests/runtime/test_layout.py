@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.layout import LAYOUTS, arrange, median, pen_width_mm, scatter_boxes, sheet
+from sketch_edge.runtime.layout import (
+    LAYOUTS,
+    arrange,
+    median,
+    pen_width_mm,
+    picture_row,
+    scatter_boxes,
+    scatter_sizes,
+    sheet,
+)
 from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.scene import Pen
 from sketch_edge.runtime.sketch import Bounds, Sketch
@@ -311,3 +320,60 @@ def test_median_is_that_of_numpy():
     for count in range(1, 60):
         values = rng.standard_normal(count)
         assert median(values) == float(np.median(values))
+
+
+boxes_about_a_point = st.lists(
+    st.tuples(st.floats(1, 50), st.floats(1, 50), st.floats(0, 20), st.booleans()), min_size=1, max_size=9
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(boxes_about_a_point, st.floats(10, 400), st.floats(10, 400), st.floats(0, 10))
+def test_a_picture_row_keeps_apart_and_within(things, width, height, gap):
+    """Where there is room for a row, all of it is inside, apart, and the ground stands on one line; else none."""
+    extents = np.array([[-wide / 2, -high, wide / 2, deep] for wide, high, deep, _ in things])
+    sky = np.array([hangs for *_, hangs in things])
+    room = Bounds(5, 7, 5 + width, 7 + height)
+    points = picture_row(extents, sky, gap, room)
+    if points is None:
+        assert (extents[:, 2] - extents[:, 0]).sum() + gap * (len(things) - 1) > width or (
+            sky.any() or (-extents[:, 1]).max() + extents[:, 3].max() > height
+        )
+        return
+    boxes = [
+        Bounds(x + left, y + top, x + right, y + bottom)
+        for (x, y), (left, top, right, bottom) in zip(points.tolist(), extents.tolist(), strict=True)
+    ]
+    for box in boxes:
+        assert box.left >= room.left - 1e-6
+        assert box.right <= room.right + 1e-6
+        assert box.top >= room.top - 1e-6
+        assert box.bottom <= room.bottom + 1e-6
+    assert np.ptp(points[~sky, 1]) < 1e-9 if (~sky).any() else True
+    shrunk = [Bounds(box.left + 1e-6, box.top + 1e-6, box.right - 1e-6, box.bottom - 1e-6) for box in boxes]
+    assert not any(overlap(one, other) for one, other in itertools.combinations(shrunk, 2))
+
+
+@pytest.mark.parametrize("count", [1, 7, 60])
+def test_scattered_sizes_keep_their_proportions(count):
+    """Boxes grow with one factor; what never grows stays as it is."""
+    sizes = generator(4).uniform(0.2, 1, (count, 2))
+
+    def extents(factor):
+        return np.concatenate([sizes * factor, [[3.0, 3.0]]])
+
+    factor, boxes = scatter_sizes(extents, 100.0, Bounds(10, 10, 110, 90), generator(2))
+    np.testing.assert_allclose(boxes[:, 2:], extents(factor))
+    found = [Bounds(x, y, x + w, y + h) for x, y, w, h in boxes.tolist()]
+    assert not any(overlap(one, other) for one, other in itertools.combinations(found, 2))
+    assert all(box.left >= 10 and box.right <= 110 and box.top >= 10 and box.bottom <= 90 for box in found)
+    assert sum(box.width * box.height for box in found) > 0.1 * 100 * 80
+
+
+def test_scattered_sizes_end_in_a_grid_if_they_must(monkeypatch):
+    """When no throw ever succeeds, each box lies in the middle of a cell."""
+    monkeypatch.setattr("sketch_edge.runtime.layout._throw", lambda boxes, room, rng: None)
+    _, boxes = scatter_sizes(lambda factor: np.ones((9, 2)) * factor, 90.0, Bounds(0, 0, 90, 90), generator(1))
+    found = [Bounds(x, y, x + w, y + h) for x, y, w, h in boxes.tolist()]
+    assert not any(overlap(one, other) for one, other in itertools.combinations(found, 2))
+    assert found[4].center == pytest.approx((45, 45))
