@@ -58,6 +58,7 @@ class Program:
         self._constants: dict[str, Any] = dict(graph.tensors)
         self._nodes: list[Node] = []
         self._left = MOST_NUMBERS
+        self._kept: dict[str, Tensor] = {}
         known = {*self._constants, *(port.name for port in graph.inputs)}
         if len(known) < len(self._constants) + len(graph.inputs) or "" in known:
             raise self._error("an input or a constant has no name of its own")
@@ -83,7 +84,7 @@ class Program:
         Raises:
             BundleError: shapes or types within the graph that do not fit together.
         """
-        room = Room(self._left)
+        room = Room(self._left, self._kept)
         values = self._constants | dict(inputs)
         for node in self._nodes:
             self._build(room, node, values)
@@ -93,7 +94,7 @@ class Program:
 
     def _fold(self, node: Node) -> None:
         """Compute a node that depends on constants alone."""
-        room = Room(self._left)
+        room = Room(self._left, self._kept)
         self._build(room, node, self._constants)
         self._left = room.left
         try:

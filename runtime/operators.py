@@ -27,18 +27,29 @@ class MisfitError(Exception):
 class Room:
     """Where nodes put their results, and the calls that fill these."""
 
-    def __init__(self, left: int) -> None:
+    def __init__(self, left: int, kept: dict[str, Tensor]) -> None:
         self.left = left
         """Numbers that may still be made."""
 
+        self._kept = kept
         self.calls: list[Callable[[], object]] = []
 
     def empty(self, shape: Sequence[int], dtype: type[np.generic] = np.float32) -> Tensor:
         """Memory for a result."""
+        self._take(shape)
+        return np.empty(shape, dtype)
+
+    def converted(self, name: str, array: Tensor, dtype: type[np.generic]) -> Tensor:
+        """A constant as another type: made once for a graph, not whenever it is tied to inputs; `name` is its own."""
+        self._take(array.shape)
+        if name not in self._kept:
+            self._kept[name] = array.astype(dtype)
+        return self._kept[name]
+
+    def _take(self, shape: Sequence[int]) -> None:
         self.left -= math.prod(shape)
         if self.left < 0:
             raise MisfitError(f"makes too large an array, {short(tuple(shape))}")
-        return np.empty(shape, dtype)
 
     def later(self, function: Callable[..., object], *arguments: Any) -> None:
         """Call `function` when the graph is run."""
@@ -195,10 +206,47 @@ def _unsqueeze(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor
 
 def _cast(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
     array, kind = values[0], TYPES.get(_whole(node.attributes.get("to"), "type"))
-    if kind not in (np.int32, np.int64) or array.dtype not in (np.int32, np.int64):
-        raise MisfitError(f"turns {array.dtype} into the type {short(node.attributes['to'])} (expected whole numbers)")
+    if kind not in (np.float32, np.int32, np.int64) or array.dtype not in (np.int32, np.int64):
+        raise MisfitError(f"turns {array.dtype} into the type {short(node.attributes['to'])} (expected 32 or 64 bits)")
     out = room.empty(array.shape, kind)
     room.later(partial(np.copyto, casting="same_kind"), out, array)
+    return [out]
+
+
+def _quantize(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
+    """round(x / scale) + zero, ties to even, cut to 0 .. 255; one scale for all."""
+    x, scale, zero = values
+    _real([x, scale])
+    if scale.ndim or zero.ndim or zero.dtype != np.uint8:
+        raise MisfitError(f"has scales {scale.shape} and zeros {zero.dtype} {zero.shape} (expected one each, uint8)")
+    real, out = room.empty(x.shape), room.empty(x.shape, np.uint8)
+    room.later(np.divide, x, scale, real)
+    room.later(np.rint, real, real)
+    room.later(np.add, real, np.float32(zero), real)
+    room.later(np.clip, real, np.float32(0), np.float32(255), real)
+    room.later(partial(np.copyto, casting="unsafe"), out, real)
+    return [out]
+
+
+def _matmul_integer(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
+    """(a - zero) @ b, (B, K) times (K, N), uint8 and int8 to int32.
+
+    BLAS has no such product, but that of floats is exact, in any order and number of rows, as long as every sum has
+    room in the mantissa.
+    """
+    a, b, zero = values
+    if (a.ndim, a.dtype) != (2, np.uint8) or (b.ndim, b.dtype) != (2, np.int8) or a.shape[1] != b.shape[0]:
+        raise MisfitError(f"takes {a.dtype} {a.shape} and {b.dtype} {b.shape} (expected uint8 (B, K) and int8 (K, N))")
+    if zero.ndim or zero.dtype != np.uint8:
+        raise MisfitError(f"has zeros {zero.dtype} {zero.shape} (expected one, uint8)")
+    largest = max(int(zero), 255 - int(zero)) * 128 * len(b)
+    exact = np.float32 if largest < 1 << 24 else np.float64
+    weight = room.converted(node.outputs[0], b, exact)
+    shifted, product = room.empty(a.shape, exact), room.empty((len(a), b.shape[1]), exact)
+    out = room.empty(product.shape, np.int32)
+    room.later(partial(np.subtract, dtype=exact), a, exact(zero), shifted)
+    room.later(np.matmul, shifted, weight, product)
+    room.later(partial(np.copyto, casting="unsafe"), out, product)
     return [out]
 
 
@@ -246,11 +294,8 @@ def _lstm(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor | No
         raise MisfitError(f"has lengths {lengths.dtype} {lengths.shape} (expected int32 {(batch,)})")
     last = room.empty((2, len(directions), batch, units))
     for place, backward in enumerate(directions):
-        weights = (
-            w[place].T,
-            r[place].T,
-            None if bias is None else bias[place, : 4 * units] + bias[place, 4 * units :],
-        )
+        added = None if bias is None else bias[place, : 4 * units] + bias[place, 4 * units :]
+        weights = (w[place].T, r[place].T, added)
         first = tuple(None if array is None else array[place] for array in (h_start, c_start))
         room.later(run_lstm, x, lengths, weights, first, backward, last[:, place])
     return [None, last[0], last[1]][: len(node.outputs)]
@@ -268,7 +313,9 @@ OPERATORS = {
     "Gather": Operator(_gather, (2, 2), attributes=("axis",)),
     "LSTM": Operator(_lstm, (3, 7), (2, 3), attributes=("direction", "hidden_size"), fixed=(1, 2, 3)),
     "MatMul": Operator(_matmul, (2, 2)),
+    "MatMulInteger": Operator(_matmul_integer, (3, 3), fixed=(1, 2)),
     "Mul": Operator(_pairwise(np.multiply), (2, 2)),
+    "QuantizeLinear": Operator(_quantize, (3, 3), fixed=(1, 2)),
     "Reshape": Operator(_reshape, (2, 2), attributes=("allowzero",), fixed=(1,)),
     "Sigmoid": Operator(_each(sigmoid), (1, 1)),
     "Split": Operator(_split, (1, 2), (1, 16), attributes=("axis", "num_outputs"), fixed=(1,)),

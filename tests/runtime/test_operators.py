@@ -88,6 +88,24 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], list[str], dict[str, Any]
     ("Transpose", {"a": real(3, 2, 4)}, {}, ["y"], {"perm": [0, 2, 1]}),
     ("Unsqueeze", {"a": X}, {"axes": whole(1)}, ["y"], {}),
     ("Cast", {"a": whole(3, 5)}, {}, ["y"], {"to": 6, "shapes": {"y": (6, [None])}}),
+    ("Cast", {"a": whole(3, 5, dtype=np.int32)}, {}, ["y"], {"to": 1}),
+    (
+        "QuantizeLinear",
+        {"a": np.array([[-9, -1, -1.5 / 63, -0.5 / 63, 0, 0.5 / 63, 1.5 / 63, 1, 9]], np.float32)},
+        {"s": np.float32(1 / 63), "zero": np.uint8(64)},
+        ["y"],
+        {"shapes": {"y": (2, [None, 9])}},
+    ),
+    *(
+        (
+            "MatMulInteger",
+            {"a": RNG.integers(0, 256, (3, width)).astype(np.uint8)},
+            {"b": RNG.integers(-127, 128, (width, 8)).astype(np.int8), "zero": np.uint8(64)},
+            ["y"],
+            {"shapes": {"y": (6, [None, 8])}},
+        )
+        for width in (8, 700, 2048)  # the last two have sums that float32 has no room for
+    ),
     ("DequantizeLinear", {"q": RNG.integers(-127, 127, (3, 8)).astype(np.int8)}, {"s": real(8)}, ["y"], {"axis": 1}),
     (
         "DequantizeLinear",
@@ -206,7 +224,9 @@ def test_rows_of_a_product_do_not_depend_on_each_other():
         ("Transpose", {"a": X}, {}, ["y"], {}, "has the order None"),
         ("Unsqueeze", {"a": X}, {"s": whole(9)}, ["y"], {}, "axis 9"),
         ("Cast", {"a": X}, {}, ["y"], {"to": 6}, "turns float32"),
-        ("Cast", {"a": whole(3)}, {}, ["y"], {"to": 1}, "into the type 1"),
+        ("Cast", {"a": whole(3)}, {}, ["y"], {"to": 2}, "into the type 2"),
+        ("QuantizeLinear", {"a": X}, {"s": real(8), "z": np.uint8(1)}, ["y"], {}, r"has scales \(8,\)"),
+        ("MatMulInteger", {"a": X}, {"b": real(8, 2), "z": np.uint8(1)}, ["y"], {}, "takes float32"),
         ("DequantizeLinear", {"a": X}, {"s": real(8)}, ["y"], {"axis": 1}, "takes float32"),
         ("LSTM", {"a": real(3, 2, 5)}, LSTM, ["y"], {"hidden_size": 4}, "has 1 outputs"),
         ("LSTM", {"a": real(3, 2, 5)}, LSTM, ["y", "z"], {"hidden_size": 4}, "all states"),
