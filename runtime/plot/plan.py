@@ -157,8 +157,7 @@ class Plan:
 
     @property
     def bounds(self) -> Bounds:
-        """The smallest rectangle that holds everything drawn, in machine mm; `top` is the smallest y. All zero if
-        nothing is."""
+        """The smallest rectangle that holds everything drawn, in machine mm; `top` is the smallest y."""
         return bounds_of([line for layer in self.layers for line in layer.lines])
 
     def numbered(self) -> Iterator[tuple[Layer, int]]:
@@ -201,8 +200,8 @@ def plan_scene(scene: Scene, machine: Machine, options: PlotOptions | None = Non
         lines, report = _tidied(layer.lines, machine, options, report)
         start = layers[-1].last if layers and not parks_between(machine) else park
         if lines:
-            lines = ordered(lines, options.order, start=start, end=park)
-            layers.append(dataclasses.replace(layer, lines=tuple(lines)))
+            strokes = ordered(lines, options.order, start=start, end=park)
+            layers.append(dataclasses.replace(layer, lines=strokes))
     title = clean_label(title_of(scene.objects))
     plan = Plan(machine, scene.page, title, tuple(layers), report, scene.pens, options.start_at_stroke)
     if options.start_at_stroke > max(1, plan.stroke_count):

@@ -55,7 +55,7 @@ def page_transform(page: Page, machine: Machine) -> Transform:
 
 
 def on_grid(lines: Sequence[Points]) -> list[Points]:
-    """Lines, shape (n, 2) each, with their coordinates as a program gives them: a point equal to the one before goes."""
+    """Lines, shape (n, 2) each, with coordinates as a program gives them; a point equal to the one before goes."""
     if not lines:
         return []
     lengths = np.array([len(line) for line in lines])
