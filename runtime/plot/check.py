@@ -181,6 +181,8 @@ class _Reader:
         if rest and (codes != ["G64"] or words[0][0] != "G" or any(letter not in "PQ" for letter, _ in rest)):
             raise InputError(f"has {''.join(rest[0])} among settings (expected settings only)")
         self.modes.update(codes)
+        if "G94" in codes:
+            self.plotter.forget_feed()
 
     def _do(self, code: str, given: Mapping[str, str], *, in_block: bool) -> None:
         """Do one command, of which the words are known to be allowed."""

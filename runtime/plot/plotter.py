@@ -84,6 +84,10 @@ class Plotter:
         self.moving = self.moved = True
         self._halted = False
 
+    def forget_feed(self) -> None:
+        """Take no feed for granted any more: LinuxCNC sets it to 0 with every choice of how feeds are meant."""
+        self._feed_for = ""
+
     def put_down(self) -> None:
         """Put the pen on the paper."""
         if self.down is None:

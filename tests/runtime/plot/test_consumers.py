@@ -11,7 +11,9 @@ import sys
 import numpy as np
 import pytest
 
+from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.page import Page
+from sketch_edge.runtime.plot.check import check_program
 from sketch_edge.runtime.plot.gcode import frame, program
 from sketch_edge.runtime.plot.machine import load_machine
 from sketch_edge.runtime.plot.plan import PlotOptions, plan_scene
@@ -203,3 +205,39 @@ def test_vpype_reads_layers_and_page(tmp_path):
     for layer, each in zip(layers, scene.objects, strict=True):
         drawn = sum(np.hypot(*np.diff(line, axis=0).T).sum() for line in each.lines)
         assert float(layer.split()[2]) == pytest.approx(drawn, rel=1e-3)
+
+
+def damaged(text: str, rng: np.random.Generator) -> str:
+    """A program with one character, one line or two lines other than they were."""
+    lines = text.split("\n")
+    here, there = rng.integers(len(lines) - 1, size=2)
+    kind = rng.integers(4)
+    if kind == 0:
+        del lines[here]
+    elif kind == 1:
+        lines[here], lines[there] = lines[there], lines[here]
+    elif kind == 2:
+        lines.insert(here, lines[there])
+    elif lines[here]:
+        place = rng.integers(len(lines[here]))
+        other = "0123456789.- GMXYZFSP();"[rng.integers(24)]
+        lines[here] = lines[here][:place] + other + lines[here][place + 1 :]
+    return "\n".join(lines)
+
+
+@needs_rs274
+@pytest.mark.parametrize("name", ["linuxcnc-z", "grbl-z", "grbl-servo"])
+def test_linuxcnc_accepts_what_the_checker_accepts(name, tmp_path):
+    """Of damaged programs the strict checker lets pass only such as a real interpreter takes too."""
+    machine = load_machine(name)
+    text = program(plan_scene(scene_of_lines(3, 4), machine))
+    accepted = 0
+    for number in range(60):
+        other = damaged(text, np.random.default_rng(number))
+        try:
+            check_program(other, machine)
+        except InputError:
+            continue
+        interpret(other, tmp_path)
+        accepted += 1
+    assert accepted > 5
