@@ -29,6 +29,9 @@ PEN_FACTOR = 0.08
 """The pen's width in mm for a sketch of 1 mm; it grows with the square root of the sketch's side, so that small
 sketches are not scratched and large ones not painted: 0.3 mm for 20 mm, 0.7 mm for 90 mm."""
 
+SKY_RISE = 0.25
+"""A row on a page that is higher than it needs lifts its sky by up to this share of its height."""
+
 _SCATTER_SIZES = (0.55, 1.0)
 _SCATTER_TRIES = (8, 150)  # a few at first: mostly one of them is free, and looking costs time
 _SCATTER_FILL = 0.8
@@ -196,6 +199,9 @@ def picture_row(extents: Boxes, sky: npt.NDArray[np.bool_], gap: float, room: Bo
         low = (points + extents[:, :2]).min(axis=0)
         high = (points + extents[:, 2:]).max(axis=0)
         if (high - low <= np.array([room.width, room.height]) * (1 + 1e-12)).all():
+            if not sky.all():  # a low row leaves room: the sky is higher then
+                points[sky, 1] -= max(0.0, min(room.height - (high - low)[1], SKY_RISE * (high - low)[1]))
+                low = (points + extents[:, :2]).min(axis=0)
             return np.asarray(points + room.center - (low + high) / 2)
     return None
 
@@ -223,7 +229,11 @@ def _overhead(extents: Boxes, sky: npt.NDArray[np.bool_], gap: float) -> Boxes:
     lefts[~sky] = _side_by_side(widths[~sky], gap)
     ends = np.cumsum(~sky)  # of the things of the ground, how many come before
     edges = np.concatenate([lefts[~sky], [lefts[~sky][-1] + widths[~sky][-1] + gap]]) - gap / 2
-    lefts[sky] = _spread(edges[ends[sky]] - widths[sky] / 2, widths[sky], gap, float(edges[-1] - gap / 2))
+    # Several that stand together in the order would crowd there: the more they are, the more evenly they are spread.
+    count, width = int(sky.sum()), float(edges[-1] - gap / 2)
+    even = (np.arange(count) + 0.5) * width / count
+    middles = edges[ends[sky]] / count + even * (1 - 1 / count)
+    lefts[sky] = _spread(middles - widths[sky] / 2, widths[sky], gap, width)
     bases = np.zeros(len(extents))
     tops = extents[~sky, 1]
     clear = np.zeros(len(extents))
