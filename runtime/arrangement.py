@@ -7,6 +7,7 @@ intersection with finite precision output", Computational Geometry 13).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,24 +29,40 @@ _ROUNDS = 8
 """One round of snap rounding is enough but for ties; each further one looks whether that was so."""
 
 
+Pairs = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
+"""Two index arrays of one length, an entry of each for one pair."""
+
+
 def box_pairs(
     low: npt.NDArray[Any], high: npt.NDArray[Any], other_low: npt.NDArray[Any], other_high: npt.NDArray[Any]
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Which boxes (n, 2) touch or overlap which others (m, 2): two index arrays, one entry a pair."""
+) -> Iterator[Pairs]:
+    """Which boxes (n, 2) touch or overlap which others (m, 2): index pairs, some millions at a time at most."""
     if not (len(low) and len(other_low)):
-        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+        return
     if len(low) * len(other_low) <= _FEW_PAIRS:
         meet = (low[:, :1] <= other_high[:, 0]) & (high[:, :1] >= other_low[:, 0])
         meet &= (low[:, 1:] <= other_high[:, 1]) & (high[:, 1:] >= other_low[:, 1])
         one, other = np.nonzero(meet)
-        return one, other
+        yield one, other
+        return
+    # Boxes that begin left of another by more than the widest of them do not meet it; so like is sorted with like.
+    _, widths = np.frexp((other_high[:, 0] - other_low[:, 0]).astype(np.float64))
+    for width in np.unique(widths):
+        some = np.flatnonzero(widths == width)
+        for one, other in _swept(low, high, other_low[some], other_high[some]):
+            yield one, some[other]
+
+
+def _swept(
+    low: npt.NDArray[Any], high: npt.NDArray[Any], other_low: npt.NDArray[Any], other_high: npt.NDArray[Any]
+) -> Iterator[Pairs]:
+    """Do the work of `box_pairs` for others of about the same width."""
     order = np.argsort(other_low[:, 0], kind="stable")
     lefts = other_low[order, 0]
     widest = (other_high[:, 0] - other_low[:, 0]).max()
     first = np.searchsorted(lefts, low[:, 0] - widest, "left")
     counts = np.maximum(np.searchsorted(lefts, high[:, 0], "right") - first, 0)
-    ends = np.cumsum(counts)
-    found: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]] = []
+    ends = np.cumsum(counts, dtype=np.int64)
     done = 0
     while done < len(low):
         start = int(ends[done] - counts[done])
@@ -56,9 +73,8 @@ def box_pairs(
         other = order[np.repeat(first[done:last], size) + within]
         meet = (other_high[other, 0] >= low[one, 0]) & (other_low[other, 1] <= high[one, 1])
         meet &= other_high[other, 1] >= low[one, 1]
-        found.append((one[meet], other[meet]))
+        yield one[meet], other[meet]
         done = last
-    return np.concatenate([one for one, _ in found]), np.concatenate([other for _, other in found])
 
 
 def arrange(starts: Integers, ends: Integers) -> tuple[Integers, npt.NDArray[np.intp]]:
@@ -135,12 +151,13 @@ def _cut(edges: Integers) -> Integers | None:
     crossing_keys = _keys(crossings)
     keys = np.unique(np.concatenate([edges.ravel(), crossing_keys]))
     hot = _points(keys)
-    edge, vertex = box_pairs(low, high, hot, hot)
-    step = ends[edge] - starts[edge]
-    near = 2 * np.abs(_cross(step, hot[vertex] - starts[edge])) < np.abs(step).sum(axis=1)
-    near &= (keys[vertex] != edges[edge, 0]) & (keys[vertex] != edges[edge, 1])
-    edge = np.concatenate([edge[near], one, other])
-    keys = np.concatenate([keys[vertex[near]], crossing_keys, crossing_keys])
+    cuts = [(one, crossing_keys), (other, crossing_keys)]
+    for edge, vertex in box_pairs(low, high, hot, hot):
+        step = ends[edge] - starts[edge]
+        near = 2 * np.abs(_cross(step, hot[vertex] - starts[edge])) < np.abs(step).sum(axis=1)
+        near &= (keys[vertex] != edges[edge, 0]) & (keys[vertex] != edges[edge, 1])
+        cuts.append((edge[near], keys[vertex[near]]))
+    edge, keys = (np.concatenate(each) for each in zip(*cuts, strict=True))
     if len(edge) == 0:
         return None
     numbers = np.arange(len(edges))
@@ -158,17 +175,21 @@ def _crossings(
     starts: Integers, ends: Integers, low: Integers, high: Integers
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Integers]:
     """Pairs of segments that cross between their ends, and the grid points (n, 2) nearest to where they do."""
-    one, other = box_pairs(low, high, low, high)
-    one, other = one[one < other], other[one < other]
-    step, other_step = (ends - starts)[one], (ends - starts)[other]
-    before = _cross(other_step, starts[one] - starts[other])
-    after = _cross(other_step, ends[one] - starts[other])
-    cross = (np.sign(before) * np.sign(after) < 0) & (
-        np.sign(_cross(step, starts[other] - starts[one])) * np.sign(_cross(step, ends[other] - starts[one])) < 0
-    )
-    one, other, before, after = one[cross], other[cross], before[cross], after[cross]
-    share = before / (before - after)  # the signs differ: no digits are lost
-    return one, other, starts[one] + np.rint(step[cross] * share[:, None]).astype(np.int64)
+    found = [(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros((0, 2), np.int64))]
+    for one, other in box_pairs(low, high, low, high):
+        one, other = one[one < other], other[one < other]
+        step, other_step = (ends - starts)[one], (ends - starts)[other]
+        before = _cross(other_step, starts[one] - starts[other])
+        after = _cross(other_step, ends[one] - starts[other])
+        cross = np.sign(before) * np.sign(after) < 0
+        cross &= (
+            np.sign(_cross(step, starts[other] - starts[one])) * np.sign(_cross(step, ends[other] - starts[one])) < 0
+        )
+        one, other, before, after = one[cross], other[cross], before[cross], after[cross]
+        share = before / (before - after)  # the signs differ: no digits are lost
+        found.append((one, other, starts[one] + np.rint(step[cross] * share[:, None]).astype(np.int64)))
+    ones, others, crossings = (np.concatenate(each) for each in zip(*found, strict=True))
+    return ones, others, crossings
 
 
 def _faces(vertices: Integers, edges: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:

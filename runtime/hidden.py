@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from sketch_edge.runtime.arrangement import box_pairs
+from sketch_edge.runtime.arrangement import Pairs, box_pairs
 from sketch_edge.runtime.outline import GAP_SHARE, Floats, check_gap_share, outline, windings
 from sketch_edge.runtime.scene import Placed, Scene
 
@@ -155,9 +155,7 @@ def _visible(stops: _Stops, start: int, end: int, hidden: npt.NDArray[np.bool_],
     return pieces
 
 
-def _hidden_runs(
-    stops: _Stops, beside: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]], edges: Edges
-) -> npt.NDArray[np.bool_]:
+def _hidden_runs(stops: _Stops, beside: Pairs, edges: Edges) -> npt.NDArray[np.bool_]:
     """Whether each run is hidden, told by the middle of its longest straight part; a dot by itself."""
     following = np.append(stops.line[1:] == stops.line[:-1], False)
     onward = np.concatenate([stops.places[1:], stops.places[-1:]])
@@ -186,12 +184,14 @@ def _on_edges(points: Floats, edges: Edges) -> npt.NDArray[np.intp]:
     """Which of the points (n, 2) lie on an edge; a number may come more than once."""
     pad = edges.tolerance[:, None]
     low, high = np.minimum(edges.starts, edges.ends) - pad, np.maximum(edges.starts, edges.ends) + pad
-    point, edge = box_pairs(points, points, low, high)
-    away, _ = _nearest(points[point], edges.starts[edge], edges.ends[edge])
-    return point[away <= edges.tolerance[edge]]
+    found = [np.zeros(0, np.intp)]
+    for point, edge in box_pairs(points, points, low, high):
+        away, _ = _nearest(points[point], edges.starts[edge], edges.ends[edge])
+        found.append(point[away <= edges.tolerance[edge]])
+    return np.concatenate(found)
 
 
-def _stops(lines: Sequence[Floats], edges: Edges) -> tuple[_Stops, tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+def _stops(lines: Sequence[Floats], edges: Edges) -> tuple[_Stops, Pairs]:
     """All stops of lines, and the pairs (segment, edge) that touch in more than one place."""
     points = np.concatenate(lines)
     line = np.repeat(np.arange(len(lines)), [len(each) for each in lines])
@@ -235,7 +235,7 @@ def _runs(line: npt.NDArray[np.intp], places: Floats, slack: Floats) -> npt.NDAr
 
 def _meetings(
     points: Floats, line: npt.NDArray[np.intp], edges: Edges
-) -> tuple[npt.NDArray[np.intp], Floats, Floats, tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+) -> tuple[npt.NDArray[np.intp], Floats, Floats, Pairs]:
     """Where segments of lines cross or touch edges.
 
     Returns:
@@ -243,16 +243,33 @@ def _meetings(
         (segment, edge) that touch in more than one place, which are those that lie along each other.
     """
     moves = np.flatnonzero((line[1:] == line[:-1]) & (points[1:] != points[:-1]).any(axis=1))
+    low, high = np.minimum(points[moves], points[moves + 1]), np.maximum(points[moves], points[moves + 1])
     pad = edges.tolerance[:, None]
-    pair, edge = box_pairs(
-        np.minimum(points[moves], points[moves + 1]),
-        np.maximum(points[moves], points[moves + 1]),
-        np.minimum(edges.starts, edges.ends) - pad,
-        np.maximum(edges.starts, edges.ends) + pad,
-    )
-    segment = moves[pair]
-    p, q, slack = points[segment], points[segment + 1], edges.tolerance[edge]
-    a, b = edges.starts[edge], edges.ends[edge]
+    edge_low, edge_high = np.minimum(edges.starts, edges.ends) - pad, np.maximum(edges.starts, edges.ends) + pad
+    none = np.zeros(0, np.intp)
+    found = [(none, np.zeros(0), none)]
+    beside = [(none, none)]
+    for move, edge in box_pairs(low, high, edge_low, edge_high):
+        segment = moves[move]
+        met, share, more = _touches(
+            points[segment], points[segment + 1], edges.starts[edge], edges.ends[edge], edges.tolerance[edge]
+        )
+        found.append((np.tile(segment, 5)[met], share, np.tile(edge, 5)[met]))
+        beside.append((segment[more], edge[more]))
+    segments, shares, met_edges = (np.concatenate(each) for each in zip(*found, strict=True))
+    along, along_edges = (np.concatenate(each) for each in zip(*beside, strict=True))
+    return segments, shares, edges.tolerance[met_edges], (along, along_edges)
+
+
+def _touches(
+    p: Floats, q: Floats, a: Floats, b: Floats, slack: Floats
+) -> tuple[npt.NDArray[np.bool_], Floats, npt.NDArray[np.bool_]]:
+    """Where segments p-q meet edges a-b, pair by pair, arrays of shape (n, 2), if no farther apart than `slack` (n,).
+
+    Returns:
+        Which of five ways they meet in, one after the other, (5 * n,): they cross; a, then b, lies on p-q; p, then q,
+        lies on a-b. Where along p-q that is, for those that do; and which pairs touch in more ways than one, (n,).
+    """
     step, side, between = q - p, b - a, a - p
     turn = _cross(step, side)
     parallel = turn == 0
@@ -261,18 +278,13 @@ def _meetings(
         along, across = _cross(between, side) / turn, _cross(between, step) / turn
         beyond, beyond_edge = slack / np.hypot(*step.T), slack / np.hypot(*side.T)
     cross = ~parallel & (np.abs(along - 0.5) <= 0.5 + beyond) & (np.abs(across - 0.5) <= 0.5 + beyond_edge)
-    along[~cross] = 0
-    touches = [(cross, along)]
-    for corner in (a, b):
-        away, share = _nearest(corner, p, q)
-        touches.append((away <= slack, share))
-    for place, end in ((0.0, p), (1.0, q)):
-        away, _ = _nearest(end, a, b)
-        touches.append((away <= slack, np.full(len(p), place)))
-    met = np.concatenate([mask for mask, _ in touches])
-    share = np.clip(np.concatenate([share for _, share in touches]), 0, 1)[met]
-    more = np.stack([mask for mask, _ in touches[1:]]).sum(axis=0) > 1
-    return np.tile(segment, 5)[met], share, np.tile(slack, 5)[met], (segment[more], edge[more])
+    away_a, share_a = _nearest(a, p, q)
+    away_b, share_b = _nearest(b, p, q)
+    (away_p, _), (away_q, _) = _nearest(p, a, b), _nearest(q, a, b)
+    touch = np.stack([away_a, away_b, away_p, away_q]) <= slack
+    met = np.concatenate([cross, touch.ravel()])
+    share = np.concatenate([np.where(cross, along, 0), share_a, share_b, np.zeros(len(p)), np.ones(len(p))])
+    return met, np.clip(share[met], 0, 1), touch.sum(axis=0) > 1
 
 
 def _nearest(points: Floats, starts: Floats, ends: Floats) -> tuple[Floats, Floats]:

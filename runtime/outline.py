@@ -164,17 +164,20 @@ def _meetings(parts: _Segments) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.in
     """Where lines cross or touch each other or themselves: line, other line, way along the line; each both ways."""
     ends = parts.starts + parts.steps
     low, high = np.minimum(parts.starts, ends), np.maximum(parts.starts, ends)
-    one, other = box_pairs(low, high, low, high)
-    apart = (np.abs(one - other) > 1) | (parts.owner[one] != parts.owner[other])
-    one, other = one[apart], other[apart]
-    before = _cross(parts.steps[other], parts.starts[one] - parts.starts[other])
-    after = _cross(parts.steps[other], ends[one] - parts.starts[other])
-    sides = _cross(parts.steps[one], parts.starts[other] - parts.starts[one])
-    sides *= _cross(parts.steps[one], ends[other] - parts.starts[one])
-    meet = (before * after <= 0) & (sides <= 0) & (before != after)
-    share = before[meet] / (before - after)[meet]
-    one, other = one[meet], other[meet]
-    return parts.owner[one], parts.owner[other], parts.way[one] + share * parts.lengths[one]
+    found = [(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))]
+    for one, other in box_pairs(low, high, low, high):
+        apart = (np.abs(one - other) > 1) | (parts.owner[one] != parts.owner[other])
+        one, other = one[apart], other[apart]
+        before = _cross(parts.steps[other], parts.starts[one] - parts.starts[other])
+        after = _cross(parts.steps[other], ends[one] - parts.starts[other])
+        sides = _cross(parts.steps[one], parts.starts[other] - parts.starts[one])
+        sides *= _cross(parts.steps[one], ends[other] - parts.starts[one])
+        meet = (before * after <= 0) & (sides <= 0) & (before != after)
+        share = before[meet] / (before - after)[meet]
+        one, other = one[meet], other[meet]
+        found.append((parts.owner[one], parts.owner[other], parts.way[one] + share * parts.lengths[one]))
+    lines, others, ways = (np.concatenate(each) for each in zip(*found, strict=True))
+    return lines, others, ways
 
 
 def _cross(one: Floats, other: Floats) -> Floats:
