@@ -95,8 +95,9 @@ class _Reader:
         plotter, name = self.plotter, self.grammar.name
         if plotter.down is not False:
             raise InputError("is the end, where the pen is not lifted (expected to lift it last)")
-        if name == "linuxcnc" and not self.ended:
-            raise InputError("is the end without M2 (expected M2 or M30 on linuxcnc)")
+        # Grbl would do without; but then nobody sees that a file was cut off.
+        if not self.ended and (name == "linuxcnc" or (name == "grbl" and self._may_end)):
+            raise InputError(f"is the end without M2 (expected M2 or M30 on {name})")
         if name in ("marlin", "klipper") and plotter.moving:
             raise InputError("is the end while moves go on (expected M400 or M84 after the last one)")
 
@@ -278,8 +279,14 @@ class _Reader:
     def _zero_is_down(self) -> bool:
         """Whether switching the spindle off, which turns a servo on its pin to S0, puts the pen down."""
         if self.pen.kind == "raw":
-            return "M5" in (self.pen.down_lines or ())
+            held = any(line.split(" ")[0] in ("M3", "M4") for line in self.pen.up_lines or ())
+            return held or "M5" in (self.pen.down_lines or ())
         return self.pen.kind == "servo" and (self.pen.down or 0.0) < (self.pen.up or 0.0)
+
+    @property
+    def _may_end(self) -> bool:
+        """Whether M2 surely leaves the pen up; what a profile's own lines make of it is not known."""
+        return self.pen.kind != "raw" and not self._zero_is_down()
 
     def _servo_is_down(self, code: str, given: Mapping[str, str]) -> bool:
         """Whether a servo that is told an angle has put the pen down."""

@@ -344,6 +344,7 @@ FAULTS = [
     ("grbl-servo", 14, "M2", "has M2 with the pen not lifted"),
     ("grbl-servo", 21, "M1", "is a pause only on machines with a switch"),
     ("grbl-servo", 22, "M2", "stands after the end"),
+    ("grbl-servo", 23, "", "the end without M2"),
     ("grbl-laser", 1, "G21 G20", "has G20, which sets inches"),
     ("grbl-laser", 3, "G0 G1 X10 Y10 F4000", "has G0 G1 X10 Y10 F4000 .expected one code"),
     ("grbl-laser", 3, "G90 G0 X10 Y10 F4000", "expected one code and its words, or settings only"),
@@ -434,6 +435,9 @@ def test_knows_where_a_servo_goes_when_it_is_switched_off():
     with pytest.raises(InputError, match="program:23: has M2, which does what M5 does and so puts the pen down"):
         check_program(turned, drops)
     assert len(check_program(turned.replace("M2\n", ""), drops).strokes()) == 2
+    cut = "\n".join(SERVO.split("\n")[:20]) + "\n"
+    with pytest.raises(InputError, match="program:20: is the end without M2"):
+        check_program(cut, load_machine("grbl-servo"))
     swapped = load_machine("grbl-servo", {"pen.kind": "raw", "pen.up_lines": "M3 S90", "pen.down_lines": "M5"})
     text = "G21\nG90\nM3 S90\nG0 X1 Y1 F100\nM5\nG1 X2 Y1 F100\nM3 S90\n"
     assert len(check_program(text, swapped).strokes()) == 1
@@ -462,6 +466,7 @@ def test_is_quick(machines):
         parts.append(f"G0 X{x:.3f} Y{y:.3f} F4000 ; stroke {number}\nM3 S60\nG4 P0.3\n")
         parts += [f"G1 X{x:.3f} Y{y:.3f} F2000\n" for x, y in rest]
         parts.append("M3 S0\nG4 P0.2\n")
+    parts.append("M2\n")
     began = time.process_time()
     trace = check_program("".join(parts), machines["grbl-servo"])
     assert time.process_time() - began < 8
