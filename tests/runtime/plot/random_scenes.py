@@ -229,9 +229,9 @@ def _differences(strokes: list[np.ndarray], expected: list[np.ndarray], laser: b
 
 
 def _reachable(lines: list[np.ndarray], machine: Machine) -> np.ndarray:
-    """The points that are within the work area, shape (n, 2)."""
+    """The points that are within the work area, and not only by less than a rounding, shape (n, 2)."""
     area, points = machine.area, np.concatenate(lines)
-    low, high = np.array([area.x_min_mm, area.y_min_mm]), np.array([area.x_max_mm, area.y_max_mm])
+    low, high = np.array([area.x_min_mm, area.y_min_mm]) + 0.002, np.array([area.x_max_mm, area.y_max_mm]) - 0.002
     return points[((points >= low) & (points <= high)).all(axis=1)]
 
 
