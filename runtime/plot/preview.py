@@ -9,7 +9,7 @@ from sketch_edge.runtime.plot.plan import Plan
 from sketch_edge.runtime.plot.transform import page_transform
 from sketch_edge.runtime.scene import Pen, Placed, Scene
 
-TRAVEL_COLOR = "#f0a0a0"
+TRAVEL_COLOR = "#a8a8a8"
 TRAVEL_WIDTH_MM = 0.15
 
 
