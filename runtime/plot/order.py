@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import InputError
+from sketch_edge.runtime.plot.kicks import kick
+from sketch_edge.runtime.plot.links import walk
 from sketch_edge.runtime.plot.near import nearest
 from sketch_edge.runtime.plot.rotation import rotated_line, starting_points
-from sketch_edge.runtime.plot.tour import Tour, walk
+from sketch_edge.runtime.plot.tour import Tour
 
 ORDERS = ("keep", "nearest", "best")
 
@@ -225,6 +227,7 @@ def _by_tour(
     shift = np.zeros(len(ends), np.int64)
     tour = Tour(np.concatenate([ends.reshape(-1, 2), back]))
     tour.improve(work)
+    kick(tour, tour.work)
     index, reverse = _unrolled(tour.link)
     best = _checked(ends, index, reverse, shift, given, start, end)
     apart = np.hypot(ends[:, 0, 0] - ends[:, 1, 0], ends[:, 0, 1] - ends[:, 1, 1])
@@ -235,6 +238,7 @@ def _by_tour(
         ends, shift = starting_points(lines, closed, best, ends, start, end)
         tour = Tour(np.concatenate([ends.reshape(-1, 2), back]), tour.link)
         tour.improve(work / 2)
+        kick(tour, tour.work)
         index, reverse = _unrolled(tour.link)
         found = _checked(ends, index, reverse & (shift[index] == 0), shift[index], given, start, end)
         if found.travel_mm >= best.travel_mm:

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from sketch_edge.runtime.plot.near import nearest
+from sketch_edge.runtime.plot.links import greedy, neighbours, walk
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -43,12 +43,6 @@ CHUNK = 8192
 
 ROUND_WORK = 300
 """What a round costs beside its nodes, in nodes."""
-
-KICK_SPAN = 5
-"""The most lines in each of the pieces that a kick exchanges."""
-
-KICK_LINES = 30
-"""One kick for so many lines at a time, so that kicks do not disturb each other."""
 
 
 class Tour:
@@ -84,25 +78,19 @@ class Tour:
             far[np.isnan(far)] = 0.0
         return far
 
-    def improve(self, work: float, seed: int = 0) -> None:
-        """Make the tour shorter until about `work` nodes were searched: a search until nothing is found, then kicks.
-
-        Equal tours, work and seeds give equal results.
-        """
+    def improve(self, work: float) -> None:
+        """Make the tour shorter until nothing more is found, or about `work` nodes were searched."""
         self.work = work
         self._update_free()
-        self._settle(np.arange(self.size), SHALLOW, self.size // 10)
+        self.settle(np.arange(self.size), SHALLOW, self.size // 10)
         while self.work > 0:
             before = self.length
             self._update_free()
-            self._settle(np.arange(self.size), WIDTHS, self.size // 100)
+            self.settle(np.arange(self.size), WIDTHS, self.size // 100)
             if self.length > before - EPSILON:
                 break
-        rng = np.random.Generator(np.random.Philox(seed))
-        while self.work > 0 and self.size >= 8:
-            self._kick_and_keep(rng)
 
-    def _settle(self, nodes: Ints, widths: tuple[int, ...], enough: int = 0) -> None:
+    def settle(self, nodes: Ints, widths: tuple[int, ...], enough: int = 0) -> None:
         """Make the moves found from `nodes`, then from those touched, until at most `enough` nodes are left."""
         moved = True
         while moved and len(nodes) > enough and self.work > 0:
@@ -117,76 +105,10 @@ class Tour:
                         touched.update(move)
                     else:
                         waiting.add(move[-1])
-                self._measure(touched)
+                self.measure(touched)
                 waiting |= touched
                 moved = moved or bool(touched)
             nodes = np.array(sorted(waiting), np.int64)
-
-    def _kick_and_keep(self, rng: np.random.Generator) -> None:
-        """Kick the tour in many places, search around them, and keep what became shorter.
-
-        Two tours differ by exchanges that have no node in common: the rings of links of the one and the other in
-        turn. Each of them that made the tour longer is taken back, if that can be done alone.
-        """
-        link, long, tour, place = self.link.copy(), self.long.copy(), self.tour.copy(), self.place.copy()
-        before = self.length
-        self._settle(self._kick(rng), WIDTHS)
-        worse = [pairs for pairs, gain in self._differences(link, long) if gain < EPSILON]
-        while worse:
-            left = [pairs for pairs in worse if not self.relink(pairs)]
-            self.work -= 20 * len(worse)
-            if len(left) == len(worse):
-                break
-            worse = left
-        if worse:
-            self.relink([node for pairs in worse for node in pairs])
-        self._measure(np.flatnonzero(self.link != link).tolist())
-        back = self.link == link
-        self.long[back] = long[back]
-        if self.length > before - EPSILON:
-            self.link, self.long, self.tour, self.place = link, long, tour, place
-
-    def _kick(self, rng: np.random.Generator) -> Ints:
-        """Exchange the first and third of three short pieces that follow each other, in many places; the nodes touched.
-
-        No search step by step along links finds this exchange of four links, nor undoes it (Martin, Otto & Felten
-        1991, "Large-step Markov chains for the traveling salesman problem").
-        """
-        lines = self.size // 2
-        count = max(1, lines // KICK_LINES)
-        width = lines // count
-        span = min(KICK_SPAN, (width - 1) // 3)
-        sizes = 1 + rng.integers(span, size=(count, 3))
-        first = rng.integers(lines) + width * np.arange(count) + rng.integers(width - sizes.sum(axis=1))
-        cuts = np.cumsum(np.concatenate([first[:, None], sizes], axis=1), axis=1)
-        left, entered = self.tour[(2 * cuts - 1) % self.size], self.tour[2 * cuts % self.size]
-        pairs = np.stack([left[:, [0, 3, 2, 1]], entered[:, [2, 1, 0, 3]]], axis=2).reshape(count, 8)
-        for each in pairs.tolist():
-            self.relink(each)
-        self._measure(pairs.ravel().tolist())
-        self.work -= 20 * count
-        return np.unique(pairs)
-
-    def _differences(self, link: Ints, long: Floats) -> list[tuple[list[int], float]]:
-        """The exchanges that lead back from this tour to the links `link`, of lengths `long`, and what each has gained.
-
-        As (pairs for `relink`, mm that taking it back makes the tour longer).
-        """
-        found: list[tuple[list[int], float]] = []
-        now, old = self.link, link
-        seen: set[int] = set()
-        for start in np.flatnonzero(now != old).tolist():
-            if start in seen:
-                continue
-            pairs, node = [], start
-            while node not in seen:
-                partner = int(old[node])
-                seen.update((node, partner))
-                pairs += [node, partner]
-                node = int(now[partner])
-            gain = float(long[pairs].sum() - self.long[pairs].sum()) / 2
-            found.append((pairs, gain))
-        return found
 
     def relink(self, pairs: list[int]) -> bool:
         """Exchange the links of the nodes in `pairs` for links between pairs[0] and pairs[1], pairs[2] and pairs[3] ...
@@ -232,7 +154,8 @@ class Tour:
             self.tour[places] = nodes
             self.place[nodes] = places
 
-    def _measure(self, nodes: Iterable[int]) -> None:
+    def measure(self, nodes: Iterable[int]) -> None:
+        """Bring `long` up to date at nodes whose links were exchanged."""
         changed = np.fromiter(nodes, np.int64)
         self.long[changed] = self.distance(changed, self.link[changed])
 
@@ -321,76 +244,3 @@ def _largest(of: Ints, value: Floats, count: int) -> Flags:
     table[row, np.arange(len(of)) - begin[row]] = value
     limit = np.partition(table, -count, axis=1)[:, -count]
     return np.asarray(value >= limit[row])
-
-
-def neighbours(ends: Floats, count: int) -> tuple[Ints, Floats]:
-    """The nodes nearest to each node (2 m, 2), own line left out, and how far they are: both (2 m, count).
-
-    Where there are none, the node is 0 and the distance infinite; so it is for free nodes, which are nobody's either.
-    """
-    near = np.zeros((len(ends), count), np.int64)
-    far = np.full((len(ends), count), np.inf)
-    real = np.flatnonzero(~np.isnan(ends[:, 0]))
-    index = np.full(len(ends), -1)
-    index[real] = np.arange(len(real))
-    found, far[real] = nearest(ends[real], count, index[real ^ 1])
-    near[real] = np.where(found < 0, 0, real[found]) if len(real) else found
-    return near, far
-
-
-def greedy(ends: Floats, near: Ints, far: Floats) -> Ints:
-    """Link nodes, the shortest way first, wherever that closes no ring before all lines are in it; shape (2 m,).
-
-    `near` and `far` as of `neighbours`; when these are used up, the ends of the paths made so far are looked at again.
-    """
-    size = len(ends)
-    other = [node ^ 1 for node in range(size)]  # of an end of a path its other end
-    link = [-1] * size
-    names = np.arange(size)
-    while True:
-        for a, b in _shortest_first(names, near, far):
-            if link[a] < 0 and link[b] < 0 and other[a] != b:
-                link[a], link[b] = b, a
-                end, beyond = other[a], other[b]
-                other[end], other[beyond] = beyond, end
-        names = np.flatnonzero((np.array(link) < 0) & ~np.isnan(ends[:, 0]))
-        if len(names) <= 2:
-            break
-        index = {name: i for i, name in enumerate(names.tolist())}
-        mates = np.array([index.get(other[name], -1) for name in names.tolist()])
-        near, far = nearest(ends[names], 5, mates)
-        near = np.where(near < 0, 0, names[near])
-    _close(link, other)
-    return np.array(link)
-
-
-def _shortest_first(names: Ints, near: Ints, far: Floats) -> Iterable[tuple[int, int]]:
-    """Every pair of a node and one near to it, the nearest first, equally near ones in the order of the nodes."""
-    a, b, d = np.repeat(names, near.shape[1]), near.ravel(), far.ravel()
-    listed = np.flatnonzero(d < np.inf)
-    low, high = np.minimum(a, b)[listed], np.maximum(a, b)[listed]
-    order = np.lexsort((high, low, d[listed]))
-    return zip(low[order].tolist(), high[order].tolist(), strict=True)
-
-
-def _close(link: list[int], other: list[int]) -> None:
-    """Link what is left, the last path's ends to each other or to free nodes, in place."""
-    left = [node for node, to in enumerate(link) if to < 0]
-    while left:
-        a = left[0]
-        b = next((node for node in left[1:] if other[a] != node), other[a])
-        link[a], link[b] = b, a
-        end, beyond = other[a], other[b]
-        other[end], other[beyond] = beyond, end
-        left = [node for node in left if node not in (a, b)]
-
-
-def walk(link: Ints) -> Ints:
-    """The nodes in the order of the tour that the links (2 m,) make, from node 0 on; shape (2 m,)."""
-    partner = link.tolist()
-    tour: list[int] = []
-    node = 0
-    for _ in range(len(partner) // 2):
-        tour += (node, node ^ 1)
-        node = partner[node ^ 1]
-    return np.array(tour)

@@ -1,0 +1,89 @@
+"""Lines linked to one round trip, the nearest ends first: what `tour` begins with.
+
+Line i has the ends (nodes) 2 i and 2 i + 1; a link joins two nodes, and each node has exactly one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from sketch_edge.runtime.plot.near import nearest
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def neighbours(ends: Floats, count: int) -> tuple[Ints, Floats]:
+    """The nodes nearest to each node (2 m, 2), own line left out, and how far they are: both (2 m, count).
+
+    Where there are none, the node is 0 and the distance infinite; so it is for free nodes, which are nobody's either.
+    """
+    near = np.zeros((len(ends), count), np.int64)
+    far = np.full((len(ends), count), np.inf)
+    real = np.flatnonzero(~np.isnan(ends[:, 0]))
+    index = np.full(len(ends), -1)
+    index[real] = np.arange(len(real))
+    found, far[real] = nearest(ends[real], count, index[real ^ 1])
+    near[real] = np.where(found < 0, 0, real[found]) if len(real) else found
+    return near, far
+
+
+def greedy(ends: Floats, near: Ints, far: Floats) -> Ints:
+    """Link nodes, the shortest way first, wherever that closes no ring before all lines are in it; shape (2 m,).
+
+    `near` and `far` as of `neighbours`; when these are used up, the ends of the paths made so far are looked at again.
+    """
+    size = len(ends)
+    other = [node ^ 1 for node in range(size)]  # of an end of a path its other end
+    link = [-1] * size
+    names = np.arange(size)
+    while True:
+        for a, b in _shortest_first(names, near, far):
+            if link[a] < 0 and link[b] < 0 and other[a] != b:
+                link[a], link[b] = b, a
+                end, beyond = other[a], other[b]
+                other[end], other[beyond] = beyond, end
+        names = np.flatnonzero((np.array(link) < 0) & ~np.isnan(ends[:, 0]))
+        if len(names) <= 2:
+            break
+        index = {name: i for i, name in enumerate(names.tolist())}
+        mates = np.array([index.get(other[name], -1) for name in names.tolist()])
+        near, far = nearest(ends[names], 5, mates)
+        near = np.where(near < 0, 0, names[near])
+    _close(link, other)
+    return np.array(link)
+
+
+def _shortest_first(names: Ints, near: Ints, far: Floats) -> Iterable[tuple[int, int]]:
+    """Every pair of a node and one near to it, the nearest first, equally near ones in the order of the nodes."""
+    a, b, d = np.repeat(names, near.shape[1]), near.ravel(), far.ravel()
+    listed = np.flatnonzero(d < np.inf)
+    low, high = np.minimum(a, b)[listed], np.maximum(a, b)[listed]
+    order = np.lexsort((high, low, d[listed]))
+    return zip(low[order].tolist(), high[order].tolist(), strict=True)
+
+
+def _close(link: list[int], other: list[int]) -> None:
+    """Link what is left, the last path's ends to each other or to free nodes, in place."""
+    left = [node for node, to in enumerate(link) if to < 0]
+    while left:
+        a = left[0]
+        b = next((node for node in left[1:] if other[a] != node), other[a])
+        link[a], link[b] = b, a
+        end, beyond = other[a], other[b]
+        other[end], other[beyond] = beyond, end
+        left = [node for node in left if node not in (a, b)]
+
+
+def walk(link: Ints) -> Ints:
+    """The nodes in the order of the tour that the links (2 m,) make, from node 0 on; shape (2 m,)."""
+    partner = link.tolist()
+    tour: list[int] = []
+    node = 0
+    for _ in range(len(partner) // 2):
+        tour += (node, node ^ 1)
+        node = partner[node ^ 1]
+    return np.array(tour)
