@@ -128,7 +128,8 @@ point_on_grid = st.tuples(st.integers(0, 12), st.integers(0, 12))
 point_nearby = st.tuples(
     *[st.builds(lambda whole, tiny: whole + tiny * 1e-8, st.integers(0, 9), st.integers(-3, 3))] * 2
 )
-point_anywhere = st.tuples(st.floats(0, 12), st.floats(0, 12))
+# shapely warns of numbers that are all but 0; they have a test of their own.
+point_anywhere = st.tuples(*[st.floats(0, 12).map(lambda value: round(value, 9))] * 2)
 shapes = st.one_of(
     st.builds(
         box, st.integers(0, 8), st.integers(0, 8), st.integers(1, 6), st.integers(1, 6)
