@@ -13,16 +13,20 @@ from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.plot.clip import clip_lines
 from sketch_edge.runtime.plot.dialects import clean_label
+from sketch_edge.runtime.plot.duplicates import remove_duplicates
 from sketch_edge.runtime.plot.machine import Machine
 from sketch_edge.runtime.plot.measure import effort_of, parks_between, travel_of
 from sketch_edge.runtime.plot.order import ORDERS, ordered
-from sketch_edge.runtime.plot.tidy import drop_short, merge_lines, remove_duplicates, simplify_lines
+from sketch_edge.runtime.plot.tidy import drop_short, merge_lines, simplify_lines
 from sketch_edge.runtime.plot.transform import Transform, check_bounds, grid_area, on_grid, page_transform
 from sketch_edge.runtime.scene import Pen, Placed, Scene
 from sketch_edge.runtime.sketch import Bounds, bounds_of
 from sketch_edge.runtime.writers.text import title_of
 
 Line = npt.NDArray[np.float64]
+
+DUPLICATE_MM = 0.01
+"""What lies this near to what one pen draws already is not drawn again."""
 
 LASER_DOT_MM = 0.1
 """A laser burns a line of this length for a dot: M4 is dark at a standstill."""
@@ -51,7 +55,7 @@ class PlotOptions:
     """Points may go where the line changes by at most this; 0 keeps all that are not in line."""
 
     shortest_mm: float = 0.0
-    """Lines that are shorter go, dots too; 0 keeps all."""
+    """Lines that are shorter go; dots are meant to be dots and stay."""
 
     remove_duplicates: bool = True
     """Whether what one pen would draw twice is drawn once."""
@@ -108,7 +112,7 @@ class Report:
     """Lines that reached out of the work area and were cut or left out."""
 
     duplicates: int = 0
-    """Lines that went because others draw them."""
+    """Lines that went, or lost a part, because others draw the same."""
 
     merged: int = 0
     """Lines that were joined to another."""
@@ -245,22 +249,28 @@ def _clipped(lines: Sequence[Line], machine: Machine) -> list[Line]:
 
 def _tidied(lines: Sequence[Line], machine: Machine, options: PlotOptions, report: Report) -> tuple[list[Line], Report]:
     """The strokes of one pen, not in order yet, and the report with what went."""
-    kept, count = list(lines), len(lines)
-    steps = {}
+    kept, duplicates, merged = tuple(lines), 0, 0
     if options.remove_duplicates:
-        kept = remove_duplicates(kept)
-    steps["duplicates"], count = count - len(kept), len(kept)
+        kept = remove_duplicates(kept, DUPLICATE_MM)
+        whole = set(map(id, kept))  # what stays as it was is the same array
+        duplicates = sum(id(line) not in whole for line in lines)
     if options.merge_mm >= 0:
+        before = len(kept)
         kept = merge_lines(kept, options.merge_mm)
-    steps["merged"], count = count - len(kept), len(kept)
+        merged = before - len(kept)
     if options.simplify_mm > 0:
         kept = simplify_lines(kept, options.simplify_mm)
-    kept = drop_short(kept, options.shortest_mm)
-    steps["short"] = count - len(kept)
-    kept = on_grid(kept)
+    kept, short = drop_short(kept, options.shortest_mm)
+    report = dataclasses.replace(
+        report,
+        duplicates=report.duplicates + duplicates,
+        merged=report.merged + merged,
+        short=report.short + len(short),
+    )
+    strokes = on_grid(kept)
     if machine.pen.kind == "laser":
-        kept = [_laser_dot(line, machine) if len(line) == 1 else line for line in kept]
-    return kept, dataclasses.replace(report, **{name: getattr(report, name) + n for name, n in steps.items()})
+        strokes = [_laser_dot(line, machine) if len(line) == 1 else line for line in strokes]
+    return strokes, report
 
 
 def _laser_dot(dot: Line, machine: Machine) -> Line:

@@ -57,6 +57,7 @@ FORMATS = {
         Format("gif", (".gif",), "sketch_edge.runtime.writers.gif", Scene),
         Format("apng", (".apng",), "sketch_edge.runtime.writers.apng", Scene),
         Format("webp", (".webp",), "sketch_edge.runtime.writers.webp", Scene),
+        Format("gcode", (".gcode", ".nc", ".ngc", ".g"), "sketch_edge.runtime.writers.gcode", Scene),
     )
 }
 """Every format by name. A new one needs a line here and a module with `render`."""

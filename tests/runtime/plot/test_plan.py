@@ -175,10 +175,10 @@ def test_lines_of_different_pens_are_not_merged():
 
 
 def test_tidying_is_reported():
-    """Duplicates, and lines that are too short, go and are counted."""
+    """Duplicates, and lines that are too short, go and are counted; dots stay."""
     lines = line((10, 10), (40, 10)), line((10, 10), (40, 10)), line((60, 60), (60.2, 60)), line((50, 50))
     plan = plan_scene(scene(*lines), machine(), PlotOptions(shortest_mm=0.5))
-    assert (plan.report.lines, plan.report.duplicates, plan.report.short, plan.stroke_count) == (4, 1, 2, 1)
+    assert (plan.report.lines, plan.report.duplicates, plan.report.short, plan.stroke_count) == (4, 1, 1, 2)
     kept = plan_scene(scene(*lines), machine(), PlotOptions(merge_mm=-1, remove_duplicates=False))
     assert kept.stroke_count == 4
 

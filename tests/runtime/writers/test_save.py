@@ -29,6 +29,9 @@ def lines(*each: Any) -> tuple[Any, ...]:
 STAR = Sketch(lines([[0, 0], [100, 40]]), "star", seed=7)
 every_format = pytest.mark.parametrize("name", FORMATS)
 
+NEEDED: dict[str, dict[str, Any]] = {name: {} for name in FORMATS} | {"gcode": {"machine": "grbl-z"}}
+"""Options that a format cannot be written without."""
+
 
 @pytest.mark.parametrize(
     ("path", "name"),
@@ -79,28 +82,30 @@ def test_an_option_of_another_format_is_refused():
 def test_a_file_holds_what_render_gives(name, tmp_path):
     """Saving writes the rendered bytes, no more and no less."""
     path = tmp_path / f"star{FORMATS[name].suffixes[0]}"
-    save(STAR, path, page="a6")
-    assert path.read_bytes() == render(STAR, name, page="a6")
+    save(STAR, path, page="a6", **NEEDED[name])
+    assert path.read_bytes() == render(STAR, name, page="a6", **NEEDED[name])
 
 
 @every_format
 def test_equal_drawings_give_equal_bytes(name):
     """Nothing but the drawing goes into a file: no time, no counter."""
     sketches = [STAR, Sketch(lines([[3, 3]]), "dot")]
-    assert render(sketches, name) == render([Sketch(each.lines, each.label, each.seed) for each in sketches], name)
+    again = [Sketch(each.lines, each.label, each.seed) for each in sketches]
+    assert render(sketches, name, **NEEDED[name]) == render(again, name, **NEEDED[name])
 
 
 @every_format
 def test_a_sketch_a_list_and_a_scene_are_all_drawings(name):
     """One sketch is a list of one, and a list is laid out as `arrange` does it."""
-    assert render(STAR, name) == render([STAR], name) == render((STAR,), name)
-    assert render([STAR, STAR], name) == render(arrange([STAR, STAR]), name)
+    needed = NEEDED[name]
+    assert render(STAR, name, **needed) == render([STAR], name, **needed) == render((STAR,), name, **needed)
+    assert render([STAR, STAR], name, **needed) == render(arrange([STAR, STAR]), name, **needed)
 
 
 @every_format
 def test_a_sketch_without_lines_can_be_written(name):
     """A model that ended at once gives an empty page, not an error."""
-    assert render(Sketch((), "star"), name)
+    assert render(Sketch((), "star"), name, **NEEDED[name])
 
 
 @every_format
@@ -108,7 +113,7 @@ def test_a_sketch_without_lines_can_be_written(name):
 def test_what_is_no_drawing_is_refused(name, drawing):
     """No sketches, and things that are none, are bad input."""
     with pytest.raises(InputError, match=r"^sketches: "):
-        render(drawing, name)
+        render(drawing, name, **NEEDED[name])
 
 
 def test_a_scene_keeps_its_own_page():
@@ -138,11 +143,11 @@ def test_a_dash_is_standard_output(name, tmp_path):
     code = (
         "import sys; from sketch_edge.runtime.sketch import Sketch; from sketch_edge.runtime.writers import save\n"
         "print('before')\n"
-        f"save(Sketch(([[0, 0], [100, 40]],), 'star', seed=7), '-', format={name!r})"
+        f"save(Sketch(([[0, 0], [100, 40]],), 'star', seed=7), '-', format={name!r}, **{NEEDED[name]!r})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=tmp_path, timeout=60)
     assert done.stderr == b""
-    assert done.stdout == b"before\n" + render(STAR, name)
+    assert done.stdout == b"before\n" + render(STAR, name, **NEEDED[name])
     assert names(tmp_path) == []
 
 
