@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.manifest import PEN_STATES
+from sketch_edge.runtime.philox import word_stream
 
 Floats = npt.NDArray[np.float32]
 
@@ -41,7 +42,7 @@ class Noise:
     """
 
     def __init__(self, seed: int, index: int, latent: int, mixtures: int) -> None:
-        self._words = np.random.Philox(key=np.array([seed, index], np.uint64)).random_raw
+        self._words = word_stream(seed, index)
         self._mixtures = mixtures
         pairs = (latent + 1) // 2
         self.z: Floats = _normals(self._uniforms((pairs, 2))).reshape(-1)[:latent]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 
@@ -11,12 +12,20 @@ PROGRAM = "sketch-edge"
 
 # What XML 1.0 allows (https://www.w3.org/TR/xml/#charsets), less the control characters, which it discourages, and
 # the noncharacters. Tabs and line ends are among them: names and titles are one line.
-_UNFIT = re.compile("[^\u0020-\u007e\u00a0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010fffd]")
+_UNFIT = "[^\u0020-\u007e\u00a0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010fffd]"
 
 
 def clean_text(text: str) -> str:
     """Make one line of any text: each run of white space, control and other unfit characters becomes one space."""
-    return " ".join(_UNFIT.sub(" ", text).split())
+    if not (text.isascii() and text.isprintable()):
+        text = _unfit().sub(" ", text)
+    return " ".join(text.split())
+
+
+@functools.cache
+def _unfit() -> re.Pattern[str]:
+    """The pattern of what is not allowed. Compiling it takes as long as drawing a sketch, and few texts need it."""
+    return re.compile(_UNFIT)
 
 
 def title_of(objects: Sequence[Placed]) -> str:
