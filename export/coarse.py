@@ -116,3 +116,10 @@ def coarse_copy(model: SketchVAE) -> CoarseVAE:
     coarse = CoarseVAE(model.config, model.classes)
     coarse.load_state_dict(quantised_copy(model).state_dict())
     return coarse.eval()
+
+
+def fine_copy(coarse: CoarseVAE) -> SketchVAE:
+    """Give the same model, in the same precision, without the rounding of the state."""
+    fine = SketchVAE(coarse.config, coarse.classes).to(coarse.head.weight.dtype)
+    fine.load_state_dict(coarse.state_dict())
+    return fine.eval()

@@ -138,14 +138,6 @@ def test_size_of_the_batch_does_not_matter(session, monkeypatch, places):
         np.testing.assert_array_equal(one.rows, other.rows)
 
 
-def test_dynamic_int8_is_drawn_one_by_one():
-    """Where products depend on the batch, there is no batch."""
-    scripted = Scripted([output(pen=(0, 0, 9))])
-    scripted.manifest = replace(scripted.manifest, variant="int8")
-    scripted.draw(jobs=JOBS[:3])
-    assert scripted.batches == [1, 1, 1]
-
-
 def test_streamed_rows_are_the_drawn_rows(session):
     """A stream gives the rows of the sketch, one by one."""
     for job in JOBS[:10]:
