@@ -33,6 +33,11 @@ Pairs = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 """Two index arrays of one length, an entry of each for one pair."""
 
 
+_FIRST_REACH = 3
+"""A point that lay on a segment may be more than half a cell beside it when both are rounded to the grid: in the first
+round segments are led through the points of one and a half cells to either side."""
+
+
 def box_pairs(
     low: npt.NDArray[Any], high: npt.NDArray[Any], other_low: npt.NDArray[Any], other_high: npt.NDArray[Any]
 ) -> Iterator[Pairs]:
@@ -85,11 +90,12 @@ def arrange(starts: Integers, ends: Integers) -> tuple[Integers, npt.NDArray[np.
         Edges meet in vertices only; no edge is there twice or has length zero.
     """
     edges = _unique_edges(_keys(starts), _keys(ends))
-    for _ in range(_ROUNDS):
-        cut = _cut(edges)
-        if cut is None:
+    for number in range(_ROUNDS):
+        cut = _cut(edges, 1 if number else _FIRST_REACH)
+        if cut is not None:
+            edges = cut
+        elif number:
             break
-        edges = cut
     keys, inverse = np.unique(edges, return_inverse=True)
     return _points(keys), inverse.reshape(-1, 2)
 
@@ -140,10 +146,11 @@ def _unique_edges(one: Integers, other: Integers) -> Integers:
     return np.stack([low[keep], high[keep]], axis=1)
 
 
-def _cut(edges: Integers) -> Integers | None:
+def _cut(edges: Integers, reach: int) -> Integers | None:
     """Cut edges at their crossings and at the vertices in whose grid cells they come; None where nothing is cut.
 
-    Every edge is then led through those vertices: it moves by half a cell at most.
+    Every edge is then led through those vertices. A `reach` of 1 is half a cell to each side along each axis: then
+    edges never pass over a vertex (snap rounding); a longer one may make new crossings, to be cut in the next round.
     """
     starts, ends = _points(edges[:, 0]), _points(edges[:, 1])
     low, high = np.minimum(starts, ends), np.maximum(starts, ends)
@@ -152,10 +159,11 @@ def _cut(edges: Integers) -> Integers | None:
     keys = np.unique(np.concatenate([edges.ravel(), crossing_keys]))
     hot = _points(keys)
     cuts = [(one, crossing_keys), (other, crossing_keys)]
-    for edge, vertex in box_pairs(low, high, hot, hot):
-        step = ends[edge] - starts[edge]
-        near = 2 * np.abs(_cross(step, hot[vertex] - starts[edge])) < np.abs(step).sum(axis=1)
-        near &= (keys[vertex] != edges[edge, 0]) & (keys[vertex] != edges[edge, 1])
+    for edge, vertex in box_pairs(low - reach // 2, high + reach // 2, hot, hot):
+        step, away = ends[edge] - starts[edge], hot[vertex] - starts[edge]
+        near = 2 * np.abs(_cross(step, away)) < reach * np.abs(step).sum(axis=1)
+        along = (step * away).sum(axis=1)
+        near &= (along > 0) & (along < (step * step).sum(axis=1))
         cuts.append((edge[near], keys[vertex[near]]))
     edge, keys = (np.concatenate(each) for each in zip(*cuts, strict=True))
     if len(edge) == 0:

@@ -16,8 +16,8 @@ from sketch_edge.runtime.arrangement import Pairs, box_pairs
 from sketch_edge.runtime.outline import GAP_SHARE, Floats, check_gap_share, outline, windings
 from sketch_edge.runtime.scene import Placed, Scene
 
-TOLERANCE_SHARE = 2.0**-28
-"""What is this near to an outline lies on it, as a share of the outline's larger side: 0.0004 micrometres for 100 mm,
+TOLERANCE_SHARE = 2.0**-27
+"""What is this near to an outline lies on it, as a share of the outline's larger side: a nanometre for 130 mm,
 and over what rounding costs anywhere."""
 
 CRUMB_SHARE = 0.1
@@ -61,7 +61,7 @@ def hide(scene: Scene, *, gap_share: float = GAP_SHARE) -> Scene:
     hidden still hides. Lines are cut exactly where they cross an outline, the pieces stay in order and direction, in
     the place of the line; a line that is not cut keeps its points, bit for bit. What lies along an outline (or a dot
     on it) is removed too, for the nearer object draws it. A piece left by cutting is dropped where it is shorter than
-    a tenth of the pen's width. Nothing else is lost or kept beyond 2**-27 of the nearer object's larger side.
+    a tenth of the pen's width. Nothing else is lost or kept beyond 2**-26 of the nearer object's larger side.
     An object of which nothing is left stays, without lines.
 
     Hide once: what has been cut no longer closes, and hides less.

@@ -45,7 +45,7 @@ def outline(lines: Sequence[npt.ArrayLike], *, gap_share: float = GAP_SHARE) -> 
     Returns:
         Simple polygons, arrays of shape (n, 2) with n >= 3, the last point joined to the first, all in the same
         direction; none lies inside another, though they may touch in points. An empty list for lines that enclose
-        nothing. Points of the lines are taken as they are; crossings are right to 2**-28 of the larger side.
+        nothing. Points of the lines are taken as they are; crossings are right to 2**-27 of the larger side.
 
     Raises:
         InputError: a line is not of shape (n, 2) or not finite, or `gap_share` is out of range.

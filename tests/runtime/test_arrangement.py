@@ -54,14 +54,14 @@ def test_edges_meet_in_vertices_only(given_segments):
 
 
 @settings(max_examples=60, deadline=None)
-@given(segments(12, 16))
+@given(segments(40, 16))
 def test_no_edge_strays_from_its_segment(given_segments):
-    """Edges move by less than a cell of the grid when their crossings are rounded."""
+    """Edges move by less than three cells of the grid when their crossings are rounded."""
     starts, ends = given_segments
     vertices, edges = arrange(starts, ends)
     for point in vertices[edges].mean(axis=1):
         away = [distance(point, a, b) for a, b in zip(starts, ends, strict=True)]
-        assert min(away) < 1
+        assert min(away) < 3
 
 
 def distance(point, a, b):

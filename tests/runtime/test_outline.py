@@ -162,6 +162,21 @@ def test_size_and_place_do_not_matter(scale, shift):
     assert area(got) == pytest.approx(area(expected) * scale**2, rel=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_ends_on_lines_close_shapes_at_any_angle(seed):
+    """Where an end lies on a line but for rounding, or its bridge does, the shape is closed; no angle slips through."""
+    rng = np.random.Generator(np.random.Philox(key=seed))
+    for angle in rng.random(40) * 2 * np.pi:
+        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        ground, (left, right) = np.array([(-10.0, 0), (10, 0)]), rng.random(2) * (4, -4)
+        arch = np.array([(left - 5, 0), (-5, 7), (5, 7), (5 + right, 0)])
+        near = np.add(arch, [(0, 0.1), (0, 0), (0, 0), (0, 0.2)])
+        expected = (10 + 10 + right - left) / 2 * 7
+        assert area(outline([ground @ turn, arch @ turn])) == pytest.approx(expected, rel=1e-6)
+        assert area(outline([ground @ turn, arch @ turn], gap_share=0)) == pytest.approx(expected, rel=1e-6)
+        assert area(outline([ground @ turn, near @ turn])) == pytest.approx(expected, rel=0.05)
+
+
 def test_twice_a_drawing_encloses_the_same():
     """Retracing every line, forward or back, changes nothing."""
     lines = [bow(0, 350), np.array([(-12.0, 0), (12, 1)])]
