@@ -71,7 +71,7 @@ def arrange(
     sizes = np.array([_size(sketch) for sketch in sketches])
     if not pens:
         boxes = row_boxes(sizes, page.inside) if layout == "row" else grid_boxes(len(sketches), page.inside)
-        side = median(boxes[:, 2:].max(axis=1))
+        side = median((boxes[:, 2:] / sizes).min(axis=1))  # the larger sides of the sketches in them
         pens = [Pen(width_mm=pen_width_mm(min(side, page.inside.width, page.inside.height)))]
     inside = room_for_points(page, max(pen.width_mm for pen in pens))
     if layout == "scatter":
