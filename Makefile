@@ -6,13 +6,14 @@ VENV := .venv
 DEV := .venv-dev
 TORCH ?= torch==2.13.0
 
-.PHONY: help test lint bench clean
+.PHONY: help test lint bench arm64 clean
 
 help:
 	@echo "make star.svg   install into $(VENV) (no torch) and draw a star with the shipped model"
 	@echo "make test       install everything into $(DEV) and run the tests"
 	@echo "make lint       ruff, mypy and the import contract"
 	@echo "make bench      the measurements of benchmarks/"
+	@echo "make arm64      compare drawings with those of an emulated 64-bit Arm Debian (root, Debian or Ubuntu)"
 	@echo "make clean      remove both environments and the caches"
 
 star.svg: $(VENV)/.installed
@@ -49,6 +50,9 @@ lint: $(DEV)/.installed
 bench: $(DEV)/.installed
 	$(DEV)/bin/python benchmarks/training.py
 	$(DEV)/bin/python benchmarks/drawing.py
+
+arm64: $(VENV)/.installed
+	PYTHON=$(VENV)/bin/python benchmarks/arm64.sh
 
 clean:
 	rm -rf $(VENV) $(DEV) build dist *.egg-info star.svg .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
