@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -52,6 +51,8 @@ def deadly_import() -> str | None:
 
 def _origin() -> Path | None:
     """The file that an import of onnxruntime would read first."""
+    import importlib.util
+
     try:
         spec = importlib.util.find_spec("onnxruntime")
     except (ImportError, ValueError):
