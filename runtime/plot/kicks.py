@@ -58,7 +58,7 @@ def kick(tour: Tour, work: float, seed: int = 0) -> None:
     """
     rng = np.random.Generator(np.random.Philox(seed))
     tour.work = work
-    while tour.work > 0 and tour.size >= LEAST_NODES:
+    while tour.work > 0 and tour.size >= LEAST_NODES and tour.length > EPSILON:
         link, long = tour.link.copy(), tour.long.copy()
         nodes, place = tour.tour.copy(), tour.place.copy()
         tour.settle(_disturb(tour, rng), SHALLOW if tour.size < FEW else WIDTHS)

@@ -13,8 +13,11 @@ Ints = npt.NDArray[np.int64]
 _CROWD = 72
 """A block of 3 x 3 cells with more points than this is divided further."""
 
-_ROW_LIMIT = 32
-"""Where points cannot be told apart by dividing further, so many of each row of three cells are looked at."""
+_ROW_LIMIT = 128
+"""Where a block is a crowd, but its parts hold too few, so many of each row of three cells are looked at."""
+
+_CHUNK = 500_000
+"""Candidates that are listed at once: bounds the memory."""
 
 _HALVINGS = 24
 """How often a cell is halved at most; points that are still together then are as good as equal."""
@@ -25,9 +28,9 @@ _POINTS_PER_CELL = 3.0
 def nearest(points: Floats, count: int, skip: Ints | None = None) -> tuple[Ints, Floats]:
     """Find the `count` nearest other points of each of n points: indices and distances, both (n, count), nearest first.
 
-    Equally near points come in the order of their indices. `skip` (n,) names one more point that each is not to
-    find, or -1. Where there are too few points, the index is -1 and the distance infinite. The search looks at a block
-    of 3 x 3 cells around each point: now and then (1 in 100) a farther point than the next nearest is given.
+    Equally near points come in the order of how near their indices are. `skip` (n,) names one more point that each is
+    not to find, or -1. Where there are too few points, the index is -1 and the distance infinite. The search looks at
+    a block of 3 x 3 cells around each point: now and then (1 in 100) a farther point than the next nearest is given.
     """
     total = len(points)
     found = np.full((total, count), -1, np.int64)
@@ -40,7 +43,9 @@ def nearest(points: Floats, count: int, skip: Ints | None = None) -> tuple[Ints,
         square[candidates == rows[of]] = np.inf
         if skip is not None:
             square[candidates == skip[rows[of]]] = np.inf
-        column, kept = _smallest(of, square, candidates, len(rows), count)
+        # Of equally near ones the next in number: were it the lowest, all of many equal points would name the same few.
+        tie = np.abs(candidates - rows[of])
+        column, kept = _smallest(of, square, tie, len(rows), count)
         at = rows[of[kept]]
         found[at, column] = candidates[kept]
         away[at, column] = np.sqrt(square[kept])
@@ -84,20 +89,31 @@ def _blocks(points: Floats, enough: int) -> Iterator[tuple[Ints, Ints, Ints]]:
     area = max(width, longest / len(points)) * max(height, longest / len(points))
     side = max(float(np.sqrt(area * _POINTS_PER_CELL / len(points))), longest / 2**20)
     everything = np.arange(len(points))
-    grid = _Grid(place, side)
-    start, size = grid.around(everything)
-    few, many = size.sum(axis=0) < enough, size.sum(axis=0) > _CROWD
-    yield from _listed(everything, grid, start, size, ~(few | many))
-    for factor, rest in ((2.0, everything[few]), (0.5, everything[many])):
-        step = 0
-        while len(rest):
-            step += 1
-            grid = _Grid(place, max(side * factor**step, longest / 2**30))
-            start, size = grid.around(rest)
-            number = size.sum(axis=0)
-            done = (number >= enough) if factor > 1 else (number <= _CROWD) | (step >= _HALVINGS)
-            yield from _listed(rest, grid, start, size, done)
-            rest = rest[~done]
+    first = _Grid(place, side)
+    first_start, first_size = first.around(everything)
+    few, many = first_size.sum(axis=0) < enough, first_size.sum(axis=0) > _CROWD
+    yield from _listed(everything, first, first_start, first_size, ~(few | many))
+    step = 1
+    rest = everything[few]
+    while len(rest):
+        grid = _Grid(place, side * 2.0**step)
+        start, size = grid.around(rest)
+        done = size.sum(axis=0) >= enough
+        yield from _listed(rest, grid, start, size, done)
+        rest, step = rest[~done], step + 1
+    step = 1
+    rest, coarse, start, size = everything[many], first, first_start[:, many], first_size[:, many]
+    while len(rest):
+        grid = _Grid(place, max(side * 0.5**step, longest / 2**30))
+        finer_start, finer_size = grid.around(rest)
+        number = finer_size.sum(axis=0)
+        empty = (number < enough) | (step >= _HALVINGS)
+        yield from _listed(rest, coarse, start, size, empty)
+        done = ~empty & (number <= _CROWD)
+        yield from _listed(rest, grid, finer_start, finer_size, done)
+        left = ~(empty | done)
+        rest, coarse, start, size = rest[left], grid, finer_start[:, left], finer_size[:, left]
+        step += 1
 
 
 class _Grid:
@@ -125,11 +141,14 @@ def _listed(
         return
     rows, start, size = rows[chosen], start[:, chosen], size[:, chosen]
     if size.sum(axis=0).max() > _CROWD:
-        # Beside a crowd that stays one: of each row of cells those that are sorted next to the point itself.
+        # Of each row of cells those that are sorted next to the point itself.
         own = np.empty(len(grid.order), np.int64)
         own[grid.order] = np.arange(len(own))
-        limit = np.clip(own[rows] - _ROW_LIMIT // 2, start, np.maximum(start, start + size - _ROW_LIMIT))
-        start, size = np.where(size > _ROW_LIMIT, limit, start), np.minimum(size, _ROW_LIMIT)
-    runs = size.T.ravel()
-    of = np.repeat(np.arange(len(rows)), size.sum(axis=0))
-    yield rows, of, grid.order[np.repeat(start.T.ravel(), runs) + _ranks(runs)]
+        begin = np.clip(own[rows] - _ROW_LIMIT // 2, start, np.maximum(start, start + size - _ROW_LIMIT))
+        start, size = np.where(size > _ROW_LIMIT, begin, start), np.minimum(size, _ROW_LIMIT)
+    number = size.sum(axis=0)
+    pieces = max(1, -(-int(number.sum()) // _CHUNK))
+    for part in np.array_split(np.arange(len(rows)), pieces):
+        runs = size[:, part].T.ravel()
+        of = np.repeat(np.arange(len(part)), number[part])
+        yield rows[part], of, grid.order[np.repeat(start[:, part].T.ravel(), runs) + _ranks(runs)]
