@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.composition import Composition
-from sketch_edge.runtime.layout import GAP, grid_boxes, picture_row, scatter_boxes, scatter_sizes
+from sketch_edge.runtime.layout import GAP, grid_boxes, median, picture_row, scatter_boxes, scatter_sizes
 from sketch_edge.runtime.noise import KEY_LIMIT
 from sketch_edge.runtime.placing import Placer, Shape, Spot, union
 from sketch_edge.runtime.relations import Cluster
@@ -144,7 +144,7 @@ class Arranger:
 
         def points(factor: float) -> Array | None:
             sizes = self._sizes_at(factor)
-            gap = GAP * float(np.median([sizes[member] for member in firsts]))
+            gap = GAP * median([sizes[member] for member in firsts])
             return picture_row(self._extents(factor), sky, gap, room)
 
         factor = _largest_that(lambda factor: points(factor) is not None, self._largest(room))
@@ -229,7 +229,7 @@ class Arranger:
             while (local.box.width > wide or local.box.height > high) and factor > max(wide, high) * 1e-3:
                 local = self._local(cluster, factor := factor * _SHRINK)
             factors.append(factor)
-        typical = float(np.median(factors))
+        typical = median(factors)
 
         def place(factor: float) -> dict[int, Spot]:
             spots: dict[int, Spot] = {}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from sketch_edge.runtime.arranger import OUTSIDE_MM, Arranger
 from sketch_edge.runtime.artist import Artist, Order
 from sketch_edge.runtime.composition import Composition
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.layout import pen_width_mm, room_for_points
+from sketch_edge.runtime.layout import median, pen_width_mm, room_for_points
 from sketch_edge.runtime.noise import KEY_LIMIT
 from sketch_edge.runtime.placing import Shape
 from sketch_edge.runtime.relations import find_clusters, find_depths, references
@@ -86,7 +84,7 @@ def _fitting_pen(composition: Composition, arranger: Arranger) -> Pen:
     """The pen that suits the size of most objects."""
     inside = composition.paper.inside
     sides = [max(box.width, box.height) for box in (spot.box for spot in arranger.arrange(inside).values())]
-    return Pen(width_mm=pen_width_mm(min(float(np.median(sides)), inside.width, inside.height)))
+    return Pen(width_mm=pen_width_mm(min(median(sides), inside.width, inside.height)))
 
 
 def _check_inside(composition: Composition, member: int, each: Placed, pen_mm: float) -> None:

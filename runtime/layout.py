@@ -403,7 +403,7 @@ def fitted_text(text: str, width_mm: float, size_mm: float) -> str:
     return text if len(text) <= most else text[: max(1, most - 1)] + "…"
 
 
-def median(values: npt.NDArray[np.float64]) -> float:
+def median(values: npt.ArrayLike) -> float:
     """The median of one row of numbers, as numpy's; that one imports numpy.ma, which takes as long as a sketch."""
-    ordered = np.sort(values)
+    ordered = np.sort(np.asarray(values, np.float64))
     return float((ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2)

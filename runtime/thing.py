@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -215,5 +214,7 @@ def nearest(word: object, known: Sequence[str]) -> str:
     """A hint at what a word may have meant, to stand at the end of an error: "; the nearest is ...", or nothing."""
     if not isinstance(word, str) or len(word) > 100:
         return ""
+    import difflib  # for an error alone
+
     found = difflib.get_close_matches(word, known, n=1)
     return f"; the nearest is {found[0]!r}" if found else ""
