@@ -36,7 +36,7 @@ def test_products_are_those_of_numpy(rows):
 
 
 def test_lstm_written_out():
-    """Equations of Hochreiter & Schmidhuber 1997 with forget gates, one row and one unit after the other, in float64."""
+    """The equations, one sketch and one row after the other, in float64."""
     x, w, r, bias, start = real(6, 2, 3), real(12, 3), real(12, 3), real(12), real(2, 2, 3)
     lengths = np.array([6, 4], np.int32)
     last = np.empty((2, 2, 3), np.float32)
