@@ -46,8 +46,9 @@ def greedy(ends: Floats, near: Ints, far: Floats) -> Ints:
                 link[a], link[b] = b, a
                 end, beyond = other[a], other[b]
                 other[end], other[beyond] = beyond, end
+        before = len(names)
         names = np.flatnonzero((np.array(link) < 0) & ~np.isnan(ends[:, 0]))
-        if len(names) <= 2:
+        if len(names) <= 2 or len(names) == before:  # the latter only if every way to another path was overlooked
             break
         index = {name: i for i, name in enumerate(names.tolist())}
         mates = np.array([index.get(other[name], -1) for name in names.tolist()])
@@ -58,12 +59,14 @@ def greedy(ends: Floats, near: Ints, far: Floats) -> Ints:
 
 
 def _shortest_first(names: Ints, near: Ints, far: Floats) -> Iterable[tuple[int, int]]:
-    """Every pair of a node and one near to it, the nearest first, equally near ones in the order of the nodes."""
-    a, b, d = np.repeat(names, near.shape[1]), near.ravel(), far.ravel()
-    listed = np.flatnonzero(d < np.inf)
-    low, high = np.minimum(a, b)[listed], np.maximum(a, b)[listed]
-    order = np.lexsort((high, low, d[listed]))
-    return zip(low[order].tolist(), high[order].tolist(), strict=True)
+    """Pairs of a node and one near to it, the nearest first; `far` also of those that are nobody's (infinite)."""
+    row, column = np.nonzero(far < np.inf)
+    a, b, d = names[row], near[row, column], far[row, column]
+    last = np.full(int(names.max()) + 1, 0.0)
+    last[names] = far[:, -1]
+    once = np.flatnonzero((a < b) | (d >= last[b]))  # else b lists a as well
+    order = once[np.argsort(d[once], kind="stable")]
+    return zip(a[order].tolist(), b[order].tolist(), strict=True)
 
 
 def _close(link: list[int], other: list[int]) -> None:

@@ -28,7 +28,7 @@ _POINTS_PER_CELL = 3.0
 def nearest(points: Floats, count: int, skip: Ints | None = None) -> tuple[Ints, Floats]:
     """Find the `count` nearest other points of each of n points: indices and distances, both (n, count), nearest first.
 
-    Equally near points come in the order of how near their indices are. `skip` (n,) names one more point that each is
+    `skip` (n,) names one more point that each is
     not to find, or -1. Where there are too few points, the index is -1 and the distance infinite. The search looks at
     a block of 3 x 3 cells around each point: now and then (1 in 100) a farther point than the next nearest is given.
     """
@@ -37,25 +37,21 @@ def nearest(points: Floats, count: int, skip: Ints | None = None) -> tuple[Ints,
     away = np.full((total, count), np.inf)
     if total < 2 or count < 1:
         return found, away
+    x, y = np.ascontiguousarray(points.T)
     for rows, of, candidates in _blocks(points, min(count + 2, total)):
-        offset = points[candidates] - points[rows[of]]
-        square = offset[:, 0] ** 2 + offset[:, 1] ** 2
-        square[candidates == rows[of]] = np.inf
+        own = rows[of]
+        square = (x[candidates] - x[own]) ** 2 + (y[candidates] - y[own]) ** 2
+        square[candidates == own] = np.inf
         if skip is not None:
-            square[candidates == skip[rows[of]]] = np.inf
-        # Of equally near ones the next in number: were it the lowest, all of many equal points would name the same few.
-        tie = np.abs(candidates - rows[of])
-        column, kept = _smallest(of, square, tie, len(rows), count)
-        at = rows[of[kept]]
-        found[at, column] = candidates[kept]
-        away[at, column] = np.sqrt(square[kept])
-    return found, away
+            square[candidates == skip[own]] = np.inf
+        found[rows], away[rows] = _smallest(of, square, candidates, len(rows), count)
+    return found, np.sqrt(away)
 
 
-def _smallest(of: Ints, value: Floats, tie: Ints, rows: int, count: int) -> tuple[Ints, Ints]:
-    """Which entries are among the `count` smallest finite ones of their row, and their ranks there: (rank, entry).
+def _smallest(of: Ints, value: Floats, name: Ints, rows: int, count: int) -> tuple[Ints, Floats]:
+    """The `count` smallest finite values of each row and their names, smallest first, equal ones as they come.
 
-    `of` (m,) says which row each entry belongs to and never falls.
+    `of` (m,) says which row each value belongs to and never falls. Names are -1 where there are too few.
     """
     sizes = np.bincount(of, minlength=rows)
     table = np.full((rows, max(int(sizes.max()), count)), np.inf)
@@ -63,9 +59,14 @@ def _smallest(of: Ints, value: Floats, tie: Ints, rows: int, count: int) -> tupl
     # The value of the last one kept, not its place: how equal ones are split depends on the processor.
     limit = np.partition(table, count - 1, axis=1)[:, count - 1]
     kept = np.flatnonzero((value <= limit[of]) & (value < np.inf))
-    kept = kept[np.lexsort((tie[kept], value[kept], of[kept]))]
-    rank = _ranks(np.bincount(of[kept], minlength=rows))
-    return rank[rank < count], kept[rank < count]
+    of, value, name = of[kept], value[kept], name[kept]
+    sizes = np.bincount(of, minlength=rows)
+    place = of, _ranks(sizes)
+    values = np.full((rows, max(int(sizes.max()), count)), np.inf)
+    names = np.full(values.shape, -1)
+    values[place], names[place] = value, name
+    order = np.argsort(values, axis=1, kind="stable")[:, :count]
+    return np.take_along_axis(names, order, 1), np.take_along_axis(values, order, 1)
 
 
 def _ranks(sizes: Ints) -> Ints:

@@ -56,8 +56,10 @@ class Tour:
         self.size = len(ends)
         self.x, self.y = np.ascontiguousarray(ends.T)
         self.free = np.flatnonzero(np.isnan(self.x))
-        self.near, self.far = neighbours(ends, NEIGHBOURS)
-        self.link = greedy(ends, self.near, self.far) if link is None else link.copy()
+        near, far = neighbours(ends, NEIGHBOURS)
+        self.tables = {width: (near[:, :width].copy(), far[:, :width].copy()) for width in {*WIDTHS, *SHALLOW}}
+        """For each number of neighbours that is looked at: which they are, and how far away; one row a node."""
+        self.link = greedy(ends, near, far) if link is None else link.copy()
         self.tour = walk(self.link)
         """The nodes in the order of the tour: places 2 j and 2 j + 1 are where a line is entered and left."""
         self.place = np.empty(self.size, np.int64)
@@ -163,9 +165,10 @@ class Tour:
         """A free node is near to all others; what it had best be linked to are nodes with the longest links."""
         for node in self.free.tolist():
             others = np.flatnonzero((np.arange(self.size) | 1) != (node | 1))
-            best = others[np.argsort(-self.long[others], kind="stable")][: self.near.shape[1]]
-            self.near[node, : len(best)] = best
-            self.far[node, : len(best)] = 0.0
+            best = others[np.argsort(-self.long[others], kind="stable")][:NEIGHBOURS]
+            for width, (near, far) in self.tables.items():
+                near[node, : len(best)] = best[:width]
+                far[node, : len(best)] = 0.0
 
     def _moves(self, nodes: Ints, widths: tuple[int, ...] = WIDTHS) -> list[list[int]]:
         """Find moves from each of `nodes` as t1, the largest gain first, each as `relink` takes it.
@@ -180,18 +183,19 @@ class Tour:
         moves: list[list[int]] = []
         moving = np.zeros(self.size, bool)
         for step, width in enumerate(widths):
-            last = chain[-1]
-            rest = gain[:, None] - self.far[last, :width]
-            row, column = np.nonzero(rest > EPSILON)
-            node = self.near[last[row], column]
+            near, far = self.tables[width]
+            rest = (gain[:, None] - far.take(chain[-1], axis=0)).ravel()
+            possible = np.flatnonzero(rest > EPSILON)
+            row = possible // width
+            node = near.take(chain[-1], axis=0).ravel()[possible]
             taken = edge[node]
             fresh = taken != edges[0][row]
             for each in edges[1:]:
                 fresh &= taken != each[row]
-            row, column, node = row[fresh], column[fresh], node[fresh]
+            row, node = row[fresh], node[fresh]
             end = self.link[node]
             origin = chain[0][row]
-            gain = rest[row, column] + self.long[node]
+            gain = rest[possible[fresh]] + self.long[node]
             total = gain - self.distance(end, origin)
             good = np.flatnonzero(total > EPSILON)
             if len(good):
