@@ -24,6 +24,7 @@ SHORT_BLOCK = 16
 """Steps a call where several sketches are drawn side by side: a sketch that has ended keeps its place up to the end of
 the block. Divides BLOCK, for which noise is made at once."""
 
+FIRST_ROW = np.array([START_TOKEN], np.float32)
 END = PEN_STATES - 1
 """Place of the end among the pen states."""
 
@@ -80,7 +81,7 @@ class _Pen:
         """Drawn so far."""
 
     def noise(self, count: int) -> tuple[Floats, Floats]:
-        """Gumbels (count, 3 + M) and normals (count, 2) of the next steps; count divides BLOCK."""
+        """Gumbels (count, 3 + M) and normals (count, 2) of the next steps, which must lie in one BLOCK."""
         at = self.points % BLOCK
         if at == 0:
             self._gumbels, self._normals = self._noise.steps(BLOCK)
@@ -123,7 +124,7 @@ class _Table:
         noises = [Noise(job.seed, job.index, self._sizes.latent, self._sizes.mixtures) for _, job in guests]
         z = np.stack([noise.z for noise in noises]) * np.float32(math.sqrt(self._tau))
         state = self._decoder.start(z, [job.class_id for _, job in guests])
-        x = np.tile(np.array(START_TOKEN, np.float32), (len(guests), 1))
+        x = np.repeat(FIRST_ROW, len(guests), axis=0)
         if self._pens:
             state = State(*(np.concatenate(both) for both in zip(self._state, state, strict=True)))
             x = np.concatenate([self._x, x])
@@ -134,8 +135,11 @@ class _Table:
         """Draw one block of every sketch and clear the places of those that ended; gives these by number."""
         steps = SHORT_BLOCK if len(self._pens) > 1 else BLOCK - self._pens[0].points % BLOCK
         left = max(self._max_points - pen.points for pen in self._pens)
-        noise = [pen.noise(steps) for pen in self._pens]
-        gumbels, normals = (np.stack(parts, axis=1)[: min(steps, left)] for parts in zip(*noise, strict=True))
+        noise = [pen.noise(min(steps, left)) for pen in self._pens]
+        if len(noise) == 1:
+            gumbels, normals = (part[:, None] for part in noise[0])
+        else:
+            gumbels, normals = (np.stack(parts, axis=1) for parts in zip(*noise, strict=True))
         rows, self._state = self._decoder.draw(self._x, self._state, gumbels, normals, self._tau)
         self._x = rows[-1]
         ends = rows[:, :, STROKE - 1] > 0
