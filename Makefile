@@ -20,7 +20,7 @@ star.svg: $(VENV)/.installed
 	$(VENV)/bin/sketch-draw --class star --seed 9 --out $@
 
 # The run-time alone: numpy, onnxruntime, click, svgwrite, pillow.
-$(VENV)/.installed: pyproject.toml $(wildcard runtime/*.py runtime/writers/*.py runtime/plot/*.py runtime/plot/machines/*.toml cli/*.py models/*.zip sketch_edge/*.py)
+$(VENV)/.installed: pyproject.toml $(wildcard runtime/*.py runtime/*/*.py runtime/plot/machines/*.toml cli/*.py models/*.zip sketch_edge/*.py)
 	@echo "installing into $(VENV): numpy, onnxruntime and three small packages; some minutes on a small computer"
 	@$(PYTHON) -m venv $(VENV)
 	@rm -rf build

@@ -35,8 +35,8 @@ from sketch_edge.runtime.errors import InputError
 
 if TYPE_CHECKING:  # numpy is not needed to print the help
     from sketch_edge.runtime.artist import Artist
-    from sketch_edge.runtime.composition import Composition
     from sketch_edge.runtime.scene import Pen, Scene
+    from sketch_edge.runtime.scenes.composition import Composition
     from sketch_edge.runtime.sketch import Sketch
 
 BAR_FROM = 16
@@ -171,7 +171,7 @@ def _read_scene(subject: Subject) -> Composition:
     """The scene file, with what the command line says of seed and temperature."""
     from dataclasses import replace
 
-    from sketch_edge.runtime.scene_file import read_composition
+    from sketch_edge.runtime.scenes.scene_file import read_composition
 
     assert subject.scene is not None
     composition = read_composition(subject.scene)
@@ -204,8 +204,8 @@ def _load(engine: Engine) -> Artist:
 
 def _draw_scene(artist: Artist, composition: Composition, subject: Subject, paper: Paper, output: Output) -> Result:
     """Draw a page of things."""
-    from sketch_edge.runtime.compose import compose
-    from sketch_edge.runtime.hidden import hide
+    from sketch_edge.runtime.scenes.compose import compose
+    from sketch_edge.runtime.scenes.hidden import hide
 
     scene = compose(composition, artist, max_points=subject.max_points)
     if composition.hidden:
@@ -241,10 +241,10 @@ def _draw_each(artist: Artist, subject: Subject, output: Output, pens: Sequence[
 
 def _page(sketches: Sequence[Sketch], artist: Artist, paper: Paper, output: Output) -> Scene:
     """Lay sketches out on a page."""
-    from sketch_edge.runtime.compose import compose
-    from sketch_edge.runtime.composition import Composition, Thing
     from sketch_edge.runtime.contact import contact_sheet
     from sketch_edge.runtime.page import Page
+    from sketch_edge.runtime.scenes.compose import compose
+    from sketch_edge.runtime.scenes.composition import Composition, Thing
 
     if paper.labels:
         scene = contact_sheet(sketches, output.page)

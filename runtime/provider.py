@@ -12,7 +12,7 @@ from sketch_edge.runtime.session import CHOICES as ONNXRUNTIME_CHOICES
 from sketch_edge.runtime.session import Session, check_threads, first_line
 
 if TYPE_CHECKING:
-    from sketch_edge.runtime.plain import PlainSession
+    from sketch_edge.runtime.plain.session import PlainSession
 
 AUTO, NUMPY = "auto", "numpy"
 CHOICES = (*ONNXRUNTIME_CHOICES, NUMPY)
@@ -44,7 +44,7 @@ def open_session(bundle: Bundle, provider: str = AUTO, threads: int = 1) -> tupl
     check_threads(threads)
     obstacle = _obstacle() if asked == AUTO else None
     if asked == NUMPY or obstacle is not None:
-        from sketch_edge.runtime.plain import PlainSession
+        from sketch_edge.runtime.plain.session import PlainSession
 
         return PlainSession(bundle), obstacle
     return Session(bundle, asked, threads), None

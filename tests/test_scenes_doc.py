@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sketch_edge import load
-from sketch_edge.runtime.compose import compose
-from sketch_edge.runtime.scene_file import KEYS, OBJECT_KEYS, PAGE_KEYS, PEN_KEYS, parse_composition
+from sketch_edge.runtime.scenes.compose import compose
+from sketch_edge.runtime.scenes.scene_file import KEYS, OBJECT_KEYS, PAGE_KEYS, PEN_KEYS, parse_composition
 
 DOCS = Path(__file__).parent.parent / "docs"
 TEXT = (DOCS / "SCENES.md").read_text()

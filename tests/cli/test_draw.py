@@ -14,11 +14,11 @@ from click.testing import CliRunner, Result
 from sketch_edge.cli import draw as module
 from sketch_edge.cli.draw import main
 from sketch_edge.runtime.artist import load
-from sketch_edge.runtime.composition import SIZES
 from sketch_edge.runtime.layout import LAYOUTS
 from sketch_edge.runtime.page import Page
-from sketch_edge.runtime.plot.plan import ORDERS
+from sketch_edge.runtime.plot.order import ORDERS
 from sketch_edge.runtime.provider import CHOICES
+from sketch_edge.runtime.scenes.composition import SIZES
 from sketch_edge.runtime.writers import FORMATS, render
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"

@@ -11,10 +11,10 @@ from PIL import Image
 
 from sketch_edge.cli.draw import main
 from sketch_edge.runtime.artist import load
-from sketch_edge.runtime.compose import compose
 from sketch_edge.runtime.contact import contact_sheet
-from sketch_edge.runtime.hidden import hide
-from sketch_edge.runtime.scene_file import read_composition
+from sketch_edge.runtime.scenes.compose import compose
+from sketch_edge.runtime.scenes.hidden import hide
+from sketch_edge.runtime.scenes.scene_file import read_composition
 from sketch_edge.runtime.writers import render
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"

@@ -9,7 +9,7 @@ from sketch_edge.runtime import provider as module
 from sketch_edge.runtime.artist import load
 from sketch_edge.runtime.bundle import read_bundle
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.plain import PlainSession
+from sketch_edge.runtime.plain.session import PlainSession
 from sketch_edge.runtime.provider import CHOICES, open_session
 from sketch_edge.runtime.session import Session
 

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sketch_edge.runtime.composition import MOST_REFERENCES, Composition
 from sketch_edge.runtime.manifest import short
-from sketch_edge.runtime.sizes import is_sky
-from sketch_edge.runtime.thing import nearest
+from sketch_edge.runtime.scenes.composition import MOST_REFERENCES, Composition
+from sketch_edge.runtime.scenes.sizes import is_sky
+from sketch_edge.runtime.scenes.thing import nearest
 
 PLACING = ("left_of", "right_of", "above", "below", "on", "inside")
 """Relations that give a place."""

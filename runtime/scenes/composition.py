@@ -15,8 +15,8 @@ from sketch_edge.runtime.manifest import MAX_TEMPERATURE, fold_name, short
 from sketch_edge.runtime.noise import KEY_LIMIT
 from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.scene import Pen
-from sketch_edge.runtime.sizes import LARGEST_M, METRES, SMALLEST_M
-from sketch_edge.runtime.thing import MOST_OBJECTS, Thing, nearest
+from sketch_edge.runtime.scenes.sizes import LARGEST_M, METRES, SMALLEST_M
+from sketch_edge.runtime.scenes.thing import MOST_OBJECTS, Thing, nearest
 
 __all__ = ["LAYOUTS", "SIZES", "Composition", "Member", "Thing"]
 
@@ -72,7 +72,7 @@ class Composition:
 
     sizes: str | Mapping[str, float] = "natural"
     """"equal", or "natural": a cat is smaller than a house. Sizes in metres by class, {"cat": 0.5}, are natural and
-    go before the table of `runtime/sizes.py`."""
+    go before the table of `runtime/scenes/sizes.py`."""
 
     hidden: bool = True
     """Lines that lie behind something are to be removed. `compose` leaves that to its caller."""

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sketch_edge.runtime import protobuf
-from sketch_edge.runtime.protobuf import FIXED32, VARINT, Message, WireError
+from sketch_edge.runtime.plain import protobuf
+from sketch_edge.runtime.plain.protobuf import FIXED32, VARINT, Message, WireError
 
 
 def varint(value: int) -> bytes:

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sketch_edge.runtime import interpreter
 from sketch_edge.runtime.bundle import read_bundle
 from sketch_edge.runtime.errors import BundleError
-from sketch_edge.runtime.interpreter import Program
-from sketch_edge.runtime.onnx_reader import Graph, Node, Port, read_graph
-from sketch_edge.runtime.operators import OPERATORS
+from sketch_edge.runtime.plain import interpreter
+from sketch_edge.runtime.plain.interpreter import Program
+from sketch_edge.runtime.plain.onnx_reader import Graph, Node, Port, read_graph
+from sketch_edge.runtime.plain.operators import OPERATORS
 
-TINY = read_bundle(Path(__file__).parents[1] / "data" / "tiny.sketch.zip")
+TINY = read_bundle(Path(__file__).parents[2] / "data" / "tiny.sketch.zip")
 ROW = Port("x", "tensor(float)", (None, 4))
 Y = Port("y", "tensor(float)", (None, 4))
 X = np.arange(8, dtype=np.float32).reshape(2, 4)

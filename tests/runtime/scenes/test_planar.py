@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sketch_edge.runtime.arrangement import arrange, box_pairs, outer_loops
+from sketch_edge.runtime.scenes.planar import arrange, box_pairs, outer_loops
 
 HUGE = 2**30
 

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sketch_edge.runtime.composition import Composition, Thing
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.scene import Pen
+from sketch_edge.runtime.scenes.composition import Composition, Thing
+from sketch_edge.runtime.scenes.thing import MOST_OBJECTS, length_mm
 from sketch_edge.runtime.sketch import Sketch
-from sketch_edge.runtime.thing import MOST_OBJECTS, length_mm
 
 LINES = Sketch((np.array([[0, 0], [1, 1]]),), "pet")
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from sketch_edge.runtime.arithmetic import Floats, multiply_rows, run_lstm, sigmoid
 from sketch_edge.runtime.manifest import short
-from sketch_edge.runtime.onnx_reader import TYPES, Attribute, Node, Tensor
+from sketch_edge.runtime.plain.arithmetic import Floats, multiply_rows, run_lstm, sigmoid
+from sketch_edge.runtime.plain.onnx_reader import TYPES, Attribute, Node, Tensor
 
 
 class MisfitError(Exception):

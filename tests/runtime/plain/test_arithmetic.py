@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sketch_edge.runtime.arithmetic import multiply_rows, run_lstm, sigmoid
+from sketch_edge.runtime.plain.arithmetic import multiply_rows, run_lstm, sigmoid
 
 RNG = np.random.default_rng(8)
 

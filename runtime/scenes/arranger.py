@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sketch_edge.runtime.composition import Composition
 from sketch_edge.runtime.layout import GAP, grid_boxes, median, picture_row, scatter_boxes, scatter_sizes
 from sketch_edge.runtime.noise import KEY_LIMIT
-from sketch_edge.runtime.placing import Placer, Shape, Spot, union
-from sketch_edge.runtime.relations import Cluster
-from sketch_edge.runtime.sizes import metres_of, page_size
+from sketch_edge.runtime.scenes.composition import Composition
+from sketch_edge.runtime.scenes.placing import Placer, Shape, Spot, union
+from sketch_edge.runtime.scenes.relations import Cluster
+from sketch_edge.runtime.scenes.sizes import metres_of, page_size
+from sketch_edge.runtime.scenes.thing import length_mm
 from sketch_edge.runtime.sketch import Bounds
-from sketch_edge.runtime.thing import length_mm
 
 Array = npt.NDArray[np.float64]
 

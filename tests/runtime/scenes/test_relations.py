@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sketch_edge.runtime.composition import Composition, Thing
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.relations import find_clusters, find_depths, references
+from sketch_edge.runtime.scenes.composition import Composition, Thing
+from sketch_edge.runtime.scenes.relations import find_clusters, find_depths, references
 
 
 def depths(*things, **more):

@@ -4,7 +4,7 @@ import pytest
 
 from sketch_edge.runtime.bundle import open_bundle
 from sketch_edge.runtime.manifest import fold_name
-from sketch_edge.runtime.sizes import METRES, NEUTRAL_M, SKY, is_sky, metres_of, page_size
+from sketch_edge.runtime.scenes.sizes import METRES, NEUTRAL_M, SKY, is_sky, metres_of, page_size
 from sketch_edge.train.classes import OFFICIAL_CLASSES
 
 

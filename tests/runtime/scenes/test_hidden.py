@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from sketch_edge import load
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.hidden import CRUMB_SHARE, hide
-from sketch_edge.runtime.outline import outline
 from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.scene import Caption, Pen, Placed, Scene
+from sketch_edge.runtime.scenes.hidden import CRUMB_SHARE, hide
+from sketch_edge.runtime.scenes.outline import outline
 
 PEN_MM = 0.01
 NEAR = 1e-6

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sketch_edge.runtime.arrangement import GRID_BITS, arrange, box_pairs, outer_loops
 from sketch_edge.runtime.errors import InputError
+from sketch_edge.runtime.scenes.planar import GRID_BITS, arrange, box_pairs, outer_loops
 from sketch_edge.runtime.sketch import bounds_of, checked_lines
 
 Floats = npt.NDArray[np.float64]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from sketch_edge.runtime.arranger import OUTSIDE_MM, Arranger
 from sketch_edge.runtime.artist import Artist, Order
-from sketch_edge.runtime.composition import Composition
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.layout import median, pen_width_mm, room_for_points
 from sketch_edge.runtime.noise import KEY_LIMIT
-from sketch_edge.runtime.placing import Shape
-from sketch_edge.runtime.relations import find_clusters, find_depths, references
 from sketch_edge.runtime.scene import Pen, Placed, Scene
+from sketch_edge.runtime.scenes.arranger import OUTSIDE_MM, Arranger
+from sketch_edge.runtime.scenes.composition import Composition
+from sketch_edge.runtime.scenes.placing import Shape
+from sketch_edge.runtime.scenes.relations import find_clusters, find_depths, references
 from sketch_edge.runtime.sketch import Sketch
 
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from sketch_edge.runtime.artist import Artist, load
 from sketch_edge.runtime.bundle import Bundle, open_bundle, read_bundle
 from sketch_edge.runtime.errors import BundleError
-from sketch_edge.runtime.plain import PlainSession
+from sketch_edge.runtime.plain.session import PlainSession
 from sketch_edge.runtime.session import Session, State
 
-TINY = read_bundle(Path(__file__).parents[1] / "data" / "tiny.sketch.zip")
+TINY = read_bundle(Path(__file__).parents[2] / "data" / "tiny.sketch.zip")
 SHIPPED = open_bundle()
 BUNDLES = pytest.mark.parametrize("bundle", [TINY, SHIPPED], ids=["tiny", "shipped"])
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from sketch_edge.runtime.bundle import open_bundle, read_bundle
 from sketch_edge.runtime.errors import BundleError
-from sketch_edge.runtime.onnx_reader import Port, read_graph
+from sketch_edge.runtime.plain.onnx_reader import Port, read_graph
 
-TINY = read_bundle(Path(__file__).parents[1] / "data" / "tiny.sketch.zip")
+TINY = read_bundle(Path(__file__).parents[2] / "data" / "tiny.sketch.zip")
 MEMBERS = ("start.onnx", "step.onnx", "encode.onnx")
 
 

@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 
 from sketch_edge.runtime.errors import BundleError
-from sketch_edge.runtime.interpreter import Program
-from sketch_edge.runtime.onnx_reader import read_graph
-from sketch_edge.runtime.operators import OPERATORS
+from sketch_edge.runtime.plain.interpreter import Program
+from sketch_edge.runtime.plain.onnx_reader import read_graph
+from sketch_edge.runtime.plain.operators import OPERATORS
 
 onnx = pytest.importorskip("onnx")
 RNG = np.random.default_rng(5)
@@ -126,11 +126,11 @@ def run(content: bytes, inputs: Mapping[str, Any]) -> Mapping[str, np.ndarray]:
 @pytest.mark.parametrize("case", CASES, ids=[f"{case[0]}-{number}" for number, case in enumerate(CASES)])
 def test_as_onnxruntime(case, monkeypatch):
     """The same numbers to a few last bits, for each operator and way of using it."""
-    from sketch_edge.runtime import onnx_reader
+    from sketch_edge.runtime.plain import onnx_reader
 
     names = {"tensor(int8)": np.int8, "tensor(uint8)": np.uint8, "tensor(int32)": np.int32}
     monkeypatch.setattr(onnx_reader, "DTYPES", {**onnx_reader.DTYPES, **names})  # inputs of any type, for once
-    monkeypatch.setattr("sketch_edge.runtime.interpreter.DTYPES", onnx_reader.DTYPES)
+    monkeypatch.setattr("sketch_edge.runtime.plain.interpreter.DTYPES", onnx_reader.DTYPES)
     inputs = case[1]
     content = model_of(*case)
     expected = expected_of(content, inputs)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sketch_edge.runtime.placing import Shape, falling_room
+from sketch_edge.runtime.scenes.placing import Shape, falling_room
 from sketch_edge.runtime.sketch import Sketch
 
 FLAG = Sketch((np.array([[0.0, 0], [100, 0], [100, 50]]),))  # down at its right end

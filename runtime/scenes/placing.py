@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sketch_edge.runtime.composition import Composition
 from sketch_edge.runtime.layout import GAP, SMALLEST_EXTENT, grid_boxes
-from sketch_edge.runtime.relations import PLACING, Cluster, References, Step
-from sketch_edge.runtime.sizes import is_sky
+from sketch_edge.runtime.scenes.composition import Composition
+from sketch_edge.runtime.scenes.relations import PLACING, Cluster, References, Step
+from sketch_edge.runtime.scenes.sizes import is_sky
+from sketch_edge.runtime.scenes.thing import length_mm
 from sketch_edge.runtime.sketch import Bounds, Sketch, bounds_of
-from sketch_edge.runtime.thing import length_mm
 
 INSIDE = 0.66
 """What is inside another fits into this share of its width and height: a circle has room for it then."""

@@ -13,8 +13,8 @@ import numpy as np
 
 from sketch_edge.runtime.bundle import Bundle
 from sketch_edge.runtime.errors import BundleError
-from sketch_edge.runtime.interpreter import Program
-from sketch_edge.runtime.onnx_reader import read_graph
+from sketch_edge.runtime.plain.interpreter import Program
+from sketch_edge.runtime.plain.onnx_reader import read_graph
 from sketch_edge.runtime.session import Floats, Session, State, check_ports, first_line, signature
 from sketch_edge.runtime.strokes import STROKE
 

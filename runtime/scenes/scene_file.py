@@ -9,14 +9,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from sketch_edge.runtime.composition import LAYOUTS, Composition
 from sketch_edge.runtime.drawings import MOST_POINTS, check_name, read_sketches
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.manifest import short
 from sketch_edge.runtime.page import Page, parse_length_mm
 from sketch_edge.runtime.scene import COLORS, Pen
+from sketch_edge.runtime.scenes.composition import LAYOUTS, Composition
+from sketch_edge.runtime.scenes.thing import Thing, nearest
 from sketch_edge.runtime.sketch import Sketch
-from sketch_edge.runtime.thing import Thing, nearest
 
 FORMAT = 1
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from sketch_edge.runtime.arrangement import Pairs, box_pairs
-from sketch_edge.runtime.outline import GAP_SHARE, Floats, check_gap_share, outline, windings
 from sketch_edge.runtime.scene import Placed, Scene
+from sketch_edge.runtime.scenes.outline import GAP_SHARE, Floats, check_gap_share, outline, windings
+from sketch_edge.runtime.scenes.planar import Pairs, box_pairs
 
 TOLERANCE_SHARE = 2.0**-27
 """What is this near to an outline lies on it, as a share of the outline's larger side: a nanometre for 130 mm,
@@ -57,7 +57,7 @@ class _Stops:
 def hide(scene: Scene, *, gap_share: float = GAP_SHARE) -> Scene:
     """Remove from each object what lies behind the outline of a nearer one (of smaller `depth`).
 
-    Outlines are those of `sketch_edge.runtime.outline.outline`, of the objects as they are given: what is itself
+    Outlines are those of `sketch_edge.runtime.scenes.outline.outline`, of the objects as they are given: what is itself
     hidden still hides. Lines are cut exactly where they cross an outline, the pieces stay in order and direction, in
     the place of the line; a line that is not cut keeps its points, bit for bit. What lies along an outline (or a dot
     on it) is removed too, for the nearer object draws it. A piece left by cutting is dropped where it is shorter than

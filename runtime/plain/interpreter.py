@@ -2,7 +2,7 @@
 
 `Program` holds a graph whose constant parts are computed: int8 weights become float32 here, once. `Program.bind` ties
 it to input arrays, so that every shape is known and every result gets its memory; what is left is a row of numpy calls
-without arguments (`runtime/operators.py`). `Bound.run` makes them: a step of the decoder costs little more than its
+without arguments (`operators.py`). `Bound.run` makes them: a step of the decoder costs little more than its
 two matrix products.
 """
 
@@ -15,8 +15,8 @@ import numpy as np
 
 from sketch_edge.runtime.errors import BundleError
 from sketch_edge.runtime.manifest import EXPORT_AGAIN, short
-from sketch_edge.runtime.onnx_reader import DTYPES, Graph, Node, Port, Tensor
-from sketch_edge.runtime.operators import OPERATORS, MisfitError, Operator, Room
+from sketch_edge.runtime.plain.onnx_reader import DTYPES, Graph, Node, Port, Tensor
+from sketch_edge.runtime.plain.operators import OPERATORS, MisfitError, Operator, Room
 
 MOST_NUMBERS = 1 << 27
 """Numbers that constants and results of one graph may take together: half a gigabyte. Ours take some millions."""

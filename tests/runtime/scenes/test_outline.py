@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sketch_edge import load
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.outline import GAP_SHARE, bridges, outline, windings
+from sketch_edge.runtime.scenes.outline import GAP_SHARE, bridges, outline, windings
 
 
 def area(polygons):

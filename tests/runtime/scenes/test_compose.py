@@ -8,14 +8,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sketch_edge.runtime.artist import load
-from sketch_edge.runtime.compose import compose
-from sketch_edge.runtime.composition import LAYOUTS, Composition, Thing
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.layout import SMALLEST_EXTENT, arrange
 from sketch_edge.runtime.page import Page
-from sketch_edge.runtime.placing import THINNEST, falling_room
 from sketch_edge.runtime.scene import Pen
-from sketch_edge.runtime.scene_file import parse_composition
+from sketch_edge.runtime.scenes.compose import compose
+from sketch_edge.runtime.scenes.composition import LAYOUTS, Composition, Thing
+from sketch_edge.runtime.scenes.placing import THINNEST, falling_room
+from sketch_edge.runtime.scenes.scene_file import parse_composition
 from sketch_edge.runtime.sketch import Sketch
 from tests.tiny_bundle import TINY
 

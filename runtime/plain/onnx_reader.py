@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.errors import BundleError
 from sketch_edge.runtime.manifest import EXPORT_AGAIN, short
-from sketch_edge.runtime.protobuf import FIXED32, VARINT, Message, WireError
+from sketch_edge.runtime.plain.protobuf import FIXED32, VARINT, Message, WireError
 
 OPSETS = range(13, 24)
 """Opsets in which the operators of our graphs mean the same; exporters write 18."""

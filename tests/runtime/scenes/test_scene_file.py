@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sketch_edge.runtime.composition import Composition, Thing
 from sketch_edge.runtime.errors import InputError, SketchError
 from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.scene import Pen
-from sketch_edge.runtime.scene_file import MOST_BYTES, parse_composition, read_composition
+from sketch_edge.runtime.scenes.composition import Composition, Thing
+from sketch_edge.runtime.scenes.scene_file import MOST_BYTES, parse_composition, read_composition
 
 WHOLE = """
 format = 1

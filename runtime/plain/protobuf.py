@@ -1,7 +1,7 @@
 """The wire format of protobuf, read strictly and with a bound on the work.
 
 A message is a row of fields, each a key (field number and wire type) and a value: a varint, 32 or 64 bits, or a number
-of bytes, which may be a message again. See https://protobuf.dev/programming-guides/encoding/. `runtime/onnx_reader.py`
+of bytes, which may be a message again. See https://protobuf.dev/programming-guides/encoding/. `onnx_reader.py`
 says which messages there are.
 """
 
