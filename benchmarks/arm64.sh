@@ -29,7 +29,8 @@ debian() {
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq && apt-get install -y -qq binfmt-support debootstrap qemu-user-static >/dev/null
   emulation
-  rm -rf "$root"  # what an interrupted run left
+  umount "$root/proc" "$root/sys" 2>/dev/null || true  # what an interrupted run left
+  rm -rf --one-file-system "$root"
   debootstrap --arch=arm64 --variant=minbase --include=python3,python3-venv bookworm "$root" >"$root.log" 2>&1
   inside python3 -m venv /v
 }
