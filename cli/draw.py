@@ -204,12 +204,7 @@ def _load(engine: Engine) -> Artist:
 
 def _draw_scene(artist: Artist, composition: Composition, subject: Subject, paper: Paper, output: Output) -> Result:
     """Draw a page of things."""
-    from sketch_edge.runtime.scenes.compose import compose
-    from sketch_edge.runtime.scenes.hidden import hide
-
-    scene = compose(composition, artist, max_points=subject.max_points)
-    if composition.hidden:
-        scene = hide(scene)
+    scene = artist.compose(composition, max_points=subject.max_points)
     report = output.write(_sheet(scene, paper, output))
     return len(scene.objects), composition.seed, 0, report
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,10 @@ from sketch_edge.runtime.provider import open_session
 from sketch_edge.runtime.sampler import Job, Rows, stream_rows
 from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import lines_to_stroke3, stroke3_to_lines, stroke3_to_stroke5
+
+if TYPE_CHECKING:  # a star alone needs no pages
+    from sketch_edge.runtime.scene import Scene
+    from sketch_edge.runtime.scenes.composition import Composition
 
 RANDOM_SEED_BITS = 32
 """Seeds that nobody chose are short enough to be typed again."""
@@ -210,6 +214,20 @@ class Artist:
             for (number, job), rows in zip(numbered, drawn, strict=True):
                 sketches[number] = self._sketch(job, rows, tau)
         return [sketches[number] for number in range(len(orders))]
+
+    def compose(self, composition: Composition, *, max_points: int | None = None) -> Scene:
+        """Draw a page of things: each in its size and its place, and what lies behind something removed.
+
+        Without a seed in `composition` a random one is drawn; it stands in the objects of the scene.
+
+        Raises:
+            InputError, BundleError: as `sketch_edge.runtime.scenes.compose.compose`.
+        """
+        from sketch_edge.runtime.scenes.compose import compose
+        from sketch_edge.runtime.scenes.hidden import hide
+
+        scene = compose(composition, self, max_points=max_points)
+        return hide(scene) if composition.hidden else scene
 
     def stream(
         self,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -203,6 +204,18 @@ class Scene:
             objects = tuple(each for each in self.objects if each.pen == number)
             if objects:
                 yield number + 1, pen, objects
+
+    def save(self, path: str | os.PathLike[str], **options: Any) -> None:
+        """Write the scene to a file; the suffix of `path` picks the format. See `sketch_edge.runtime.writers.save`."""
+        from sketch_edge.runtime.writers import save
+
+        save(self, path, **options)
+
+    def _repr_svg_(self) -> str:
+        """Show the scene in a notebook."""
+        from sketch_edge.runtime.writers import render
+
+        return render(self, "svg").decode("utf-8")
 
     def sketches(self) -> tuple[Sketch, ...]:
         """The objects as sketches, their lines still in mm."""

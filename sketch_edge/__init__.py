@@ -18,6 +18,10 @@ from sketch_edge.runtime.version import VERSION
 if TYPE_CHECKING:
     from sketch_edge.runtime.artist import Artist, Point, load
     from sketch_edge.runtime.errors import BundleError, InputError, SketchError, UnfinishedError
+    from sketch_edge.runtime.scene import Pen, Scene
+    from sketch_edge.runtime.scenes.composition import Composition
+    from sketch_edge.runtime.scenes.scene_file import read_composition
+    from sketch_edge.runtime.scenes.thing import Thing
     from sketch_edge.runtime.sketch import Sketch
     from sketch_edge.runtime.writers import save
 
@@ -25,24 +29,34 @@ __version__ = VERSION
 __all__ = [
     "Artist",
     "BundleError",
+    "Composition",
     "InputError",
+    "Pen",
     "Point",
+    "Scene",
     "Sketch",
     "SketchError",
+    "Thing",
     "UnfinishedError",
     "load",
+    "read_composition",
     "save",
 ]
 
 _HOMES = {
     "Artist": "artist",
     "BundleError": "errors",
+    "Composition": "scenes.composition",
     "InputError": "errors",
+    "Pen": "scene",
     "Point": "artist",
+    "Scene": "scene",
     "Sketch": "sketch",
     "SketchError": "errors",
+    "Thing": "scenes.thing",
     "UnfinishedError": "errors",
     "load": "artist",
+    "read_composition": "scenes.scene_file",
     "save": "writers",
 }
 

@@ -14,6 +14,7 @@ from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.scene import Pen
 from sketch_edge.runtime.scenes.compose import compose
 from sketch_edge.runtime.scenes.composition import LAYOUTS, Composition, Thing
+from sketch_edge.runtime.scenes.hidden import hide
 from sketch_edge.runtime.scenes.placing import THINNEST, falling_room
 from sketch_edge.runtime.scenes.scene_file import parse_composition
 from sketch_edge.runtime.sketch import Sketch
@@ -364,3 +365,24 @@ def test_what_cannot_be_is_refused(things, more, message):
     with pytest.raises(InputError) as caught:
         scene_of(*things, **more)
     assert str(caught.value).startswith(message)
+
+
+def _line_counts(scene):
+    return [len(each.lines) for each in scene.objects]
+
+
+def test_the_artist_composes_and_removes_what_is_hidden():
+    """Artist.compose is compose and hide, unless nothing is to be hidden; the scene saves itself."""
+    card = Sketch((np.array([[0, 0], [200, 0], [200, 100], [0, 100], [0, 0]]),), "card")
+    things = [Thing("star"), Thing(sketch=card, in_front_of="star", at=("50%", "50%"), size="40%")]
+    artist = load(TINY)
+    page = Composition(things, "a5", seed=3)
+    scene = artist.compose(page)
+    assert [len(each.lines) for each in scene.objects] == [
+        len(each.lines) for each in hide(compose(page, artist)).objects
+    ]
+    whole = artist.compose(Composition(things, "a5", seed=3, hidden=False))
+    same = compose(page, artist)
+    for one, other in zip(whole.objects, same.objects, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one.lines, other.lines, strict=True))
+    assert scene._repr_svg_().startswith("<?xml")
