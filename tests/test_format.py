@@ -80,13 +80,13 @@ def test_every_member_is_named():
     assert f"at most {MAX_BYTES >> 20} MiB" in TEXT
 
 
-@pytest.mark.parametrize("member", ["start.onnx", "step.onnx", "encode.onnx"])
+@pytest.mark.parametrize("member", ["start.onnx", "step.onnx", "encode.onnx", "draw.onnx"])
 def test_every_port_of_a_graph_is_named(member):
     """Names of inputs and outputs."""
-    from sketch_edge.runtime.session import _signature
+    from sketch_edge.runtime.session import signature
 
     table = TEXT.split("### Graphs")[1].split("## Noise")[0]
-    for ports in _signature(member, read_bundle(TINY).manifest.sizes):
+    for ports in signature(member, read_bundle(TINY).manifest.sizes):
         for name in ports:
             assert f"`{name}`" in table
 
