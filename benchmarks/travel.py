@@ -6,7 +6,8 @@ Without files: four drawings made here, each of 2,000 and 20,000 polylines of 8 
 lines anywhere) and "sketch" (5 to 12 lines near each other, as objects on a grid have them). Files are read for their
 polylines. PYTHON (or the environment variable VPYPE_PYTHON) is the interpreter of an environment with vpype 1.15; it
 sorts in a child process that times the sort alone, in turns with ours. vpype does not count the way to the first line,
-so here nobody does. One thread throughout; the ratios are what counts.
+so here nobody does. Times are those of the processor, of one thread, so that other work beside does not count; still
+the ratios are what counts.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ with numpy.load(sys.argv[1]) as data:
     parts = numpy.split(data["points"], data["cuts"])
 document = vpype.Document()
 document.add(vpype.LineCollection([part[:, 0] + 1j * part[:, 1] for part in parts]), 1)
-before = time.perf_counter()
+before = time.process_time()
 done = vpype_cli.execute("linesort --two-opt", document)
-print(vpype.__version__, time.perf_counter() - before, done.pen_up_length())
+print(vpype.__version__, time.process_time() - before, done.pen_up_length())
 """
 
 
@@ -110,10 +111,10 @@ def inputs(paths: list[Path]) -> Iterator[tuple[str, Lines]]:
 
 
 def ours(lines: Lines, how: str, effort: float) -> tuple[float, float]:
-    """Seconds and travel of our order."""
-    before = time.perf_counter()
+    """Seconds of the processor and travel of our order."""
+    before = time.process_time()
     order = order_lines(lines, how, start=None, effort=effort)
-    return time.perf_counter() - before, order.travel_mm
+    return time.process_time() - before, order.travel_mm
 
 
 def vpypes(lines: Lines, python: str) -> tuple[float, float]:
@@ -167,7 +168,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
     order_lines(random_lines(100))  # numpy's first calls are slow
-    print("travel with the pen up in mm, and seconds of ordering\n")
+    print("travel with the pen up in mm, and seconds of the processor for ordering\n")
     head = f"{'':14} {'given':>11} | {'nearest':^17} | {'best':^17}"
     print(head + (f" | {'vpype --two-opt':^17} | {'of vpype':^13}" if options.vpype else ""))
     results: dict[str, Any] = {}

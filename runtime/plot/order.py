@@ -26,10 +26,10 @@ ORDERS = ("keep", "nearest", "best")
 CLOSED_MM = 0.01
 """A line whose ends are this near to each other is closed: it may be begun at any of its points."""
 
-LEAST_WORK = 22_000
+LEAST_WORK = 20_000
 """Nodes searched for few lines, where there is time: about 40 ms on a server."""
 
-WORK_PER_SQUARE = 8e-4
+WORK_PER_SQUARE = 4e-4
 """Nodes searched for n^2 nodes, where there are more."""
 
 MOST_WORK_PER_NODE = 40
