@@ -46,7 +46,7 @@ def noise_of(jobs: list[Job], steps: int) -> tuple[Any, Any, Any]:
     return np.stack([noise.z for noise in noises]), gumbels, normals
 
 
-def begun(session: Session, jobs: list[Job], steps: int) -> tuple[Any, ...]:
+def begun(session: Session, jobs: list[Job], steps: int) -> tuple[Any, State, Any, Any]:
     """What `Session.draw` takes for the first steps of sketches, but for the temperature."""
     z, gumbels, normals = noise_of(jobs, steps)
     x = np.tile(np.array(START_TOKEN, np.float32), (len(jobs), 1))
@@ -207,7 +207,7 @@ def constant(**given: Any) -> Bundle:
     from sketch_edge.export.whole import assemble_draw
     from tests import tiny_bundle
 
-    values = {"pen": (1.0, 0.0, -9.0), "mu": (0.0, 0.0), "log_sigma": (-3.0, -3.0), "rho": 0.0} | given
+    values: dict[str, Any] = {"pen": (1.0, 0.0, -9.0), "mu": (0.0, 0.0), "log_sigma": (-3.0, -3.0), "rho": 0.0} | given
     sizes = replace(MANIFEST.sizes, mixtures=1)
     say = replace(MANIFEST, sizes=sizes)
     made = tiny_bundle.members(sizes)
