@@ -29,7 +29,7 @@ CLOSED_MM = 0.01
 LEAST_WORK = 20_000
 """Nodes searched for few lines, where there is time: about 40 ms on a server."""
 
-WORK_PER_SQUARE = 4e-4
+WORK_PER_SQUARE = 6e-4
 """Nodes searched for n^2 nodes, where there are more."""
 
 MOST_WORK_PER_NODE = 40
