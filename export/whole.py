@@ -23,6 +23,9 @@ FLOAT, DOUBLE, WHOLE, TRUTH = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto
 PARAMETERS = 5
 """Of one component: mu_x, mu_y, log sigma_x, log sigma_y, rho-hat."""
 
+LARGE = 1 << 16
+"""Entries of a matrix from which its place in memory matters."""
+
 NEVER = -1e30
 """Gumbels below this, -inf above all, are left as they are at any temperature: that state cannot be chosen."""
 
@@ -43,8 +46,8 @@ def assemble_draw(step: onnx.ModelProto, sizes: Sizes, scale: float, grid: int) 
         widths = ((STROKE,), (sizes.hidden,), (sizes.hidden,), ())
         return [_info(f"{n}_{when}", kind, "B", *w) for n, kind, w in zip(carried, kinds, widths, strict=True)]
 
-    body = _Part()
-    _embed(body, step)
+    outer, body = _Part(), _Part()
+    _embed(outer, body, step)
     _choose(body, sizes.mixtures)
     _move(body, scale * grid, LONGEST_MOVE * grid)
     _end(body)
@@ -55,7 +58,6 @@ def assemble_draw(step: onnx.ModelProto, sizes: Sizes, scale: float, grid: int) 
         [_info("goes_on", TRUTH), *carried_info("then"), _info("row", FLOAT, "B", STROKE)],
         body.tensors,
     )
-    outer = _Part()
     _temper(outer, sizes.mixtures)
     outer.add("Shape", ["x"], ["batch"], end=1)
     outer.add("ConstantOfShape", ["batch"], ["last"], value=_tensor("", [0], np.int64))
@@ -132,22 +134,33 @@ def _temper(outer: _Part, mixtures: int) -> None:
     outer.add("Split", ["scattered"], ["all_n1", "all_n2"], axis=2, num_outputs=2)
 
 
-def _embed(body: _Part, step: onnx.ModelProto) -> None:
-    """Take over the step graph: x_now, gate, h_now, c_now -> y, h_then, c_then."""
+def _embed(outer: _Part, body: _Part, step: onnx.ModelProto) -> None:
+    """Take over the step graph: x_now, gate, h_now, c_now -> y, h_then, c_then.
+
+    Large matrices that are multiplied in float32 lie outside the body: there onnxruntime frees them once it has packed
+    them for the processor, inside it keeps both. Whatever lies outside costs every step a little.
+    """
     names = {"x": "x_now", "gate": "gate", "h": "h_now", "c": "c_now", "y": "y", "h_next": "h_then", "c_next": "c_then"}
     names[""] = ""  # an input that is left out
 
     def renamed(old: Sequence[str]) -> list[str]:
         return [names.get(name, f"cell_{name}") for name in old]
 
-    for tensor in step.graph.initializer:
-        body.tensors.append(TensorProto())
-        body.tensors[-1].CopyFrom(tensor)
-        body.tensors[-1].name = renamed([tensor.name])[0]
+    large = {tensor.name for tensor in step.graph.initializer if np.prod(tensor.dims) >= LARGE}
+    integers = {name for node in step.graph.node if node.op_type == "MatMulInteger" for name in node.input}
+    outside = large - integers
     for node in step.graph.node:
-        body.nodes.append(NodeProto())
-        body.nodes[-1].CopyFrom(node)
-        body.nodes[-1].input[:], body.nodes[-1].output[:] = renamed(node.input), renamed(node.output)
+        is_outside = node.op_type == "DequantizeLinear" and node.input[0] in outside
+        outside |= set(node.input) if is_outside else set()
+        copied = NodeProto()
+        copied.CopyFrom(node)
+        copied.input[:], copied.output[:] = renamed(node.input), renamed(node.output)
+        (outer if is_outside else body).nodes.append(copied)
+    for tensor in step.graph.initializer:
+        stored = TensorProto()
+        stored.CopyFrom(tensor)
+        stored.name = renamed([tensor.name])[0]
+        (outer if tensor.name in outside else body).tensors.append(stored)
 
 
 def _choose(body: _Part, mixtures: int) -> None:

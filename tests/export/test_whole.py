@@ -6,12 +6,14 @@ import numpy as np
 import onnx
 import pytest
 
+from sketch_edge.export import whole as whole_graph
+from sketch_edge.export.coarse import multiply_whole_numbers
 from sketch_edge.export.drawings import require_same_drawings
 from sketch_edge.export.graphs import IR_VERSION, OPSET, to_bytes
 from sketch_edge.export.pack import DRAW_EXTRA, _check_sizes
 from sketch_edge.export.verify import check_graph
 from sketch_edge.export.whole import assemble_draw
-from sketch_edge.runtime.bundle import read_bundle
+from sketch_edge.runtime.bundle import open_bundle, read_bundle
 from sketch_edge.runtime.errors import UnfinishedError
 from sketch_edge.runtime.session import Session
 
@@ -51,14 +53,42 @@ def test_it_is_valid_and_of_the_promised_versions(graph):
 
 
 def test_the_body_holds_the_step_graph_as_it_is(graph, bundle):
-    """Same operators in the same order, same weights; large ones nowhere else."""
+    """Same operators in the same order, same weights; outside, small constants only."""
     step = onnx.load_from_string(bundle.members["step.onnx"]).graph
     body = body_of(graph)
     assert [node.op_type for node in body.node][: len(step.node)] == [node.op_type for node in step.node]
-    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in body.initializer}
+    assert_same_weights(step, body.initializer)
+    assert all(np.prod(tensor.dims) < 100 for tensor in graph.graph.initializer)
+
+
+def assert_same_weights(step, tensors):
+    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in tensors}
     for tensor in step.initializer:
         np.testing.assert_array_equal(stored[f"cell_{tensor.name}"], onnx.numpy_helper.to_array(tensor))
-    assert all(np.prod(tensor.dims) < 100 for tensor in graph.graph.initializer)
+
+
+def test_large_float_matrices_lie_outside_the_body(bundle, monkeypatch):
+    """With the DequantizeLinear that makes them; the drawings are the same."""
+    monkeypatch.setattr(whole_graph, "LARGE", 9000)
+    say, model = bundle.manifest, onnx.load_from_string(bundle.members["step.onnx"])
+    graph = assemble_draw(model, say.sizes, say.scale, say.grid)
+    check_graph("draw.onnx", graph)
+    body = body_of(graph)
+    outside = {tensor.name for tensor in graph.graph.initializer if tensor.name.startswith("cell_")}
+    assert outside
+    assert all(name.startswith("cell_hidden_weight") for name in outside)
+    assert not any("hidden_weight" in tensor.name for tensor in body.initializer)
+    assert_same_weights(model.graph, [*graph.graph.initializer, *body.initializer])
+    require_same_drawings(assembled(bundle), say)
+
+
+def test_whole_number_matrices_stay_in_the_body():
+    """They are packed as they are."""
+    graph = onnx.load_from_string(open_bundle().members["step.onnx"])
+    multiply_whole_numbers(graph)
+    sizes = open_bundle().manifest.sizes
+    draw = assemble_draw(graph, sizes, 30.0, 16)
+    assert all(np.prod(tensor.dims) < 100 for tensor in draw.graph.initializer)
 
 
 def test_every_name_is_given_once(graph):
