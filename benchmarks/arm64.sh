@@ -5,7 +5,9 @@
 #
 # Needs root on a Debian or Ubuntu, for its packages debootstrap and qemu-user-static, for chroot, and for the kernel's
 # binfmt_misc. The first run makes a Debian of some 400 MB in ARM64_ROOT (default /var/tmp/sketch-edge-arm64), which
-# takes about ten minutes; later runs take two. Times within the emulation mean nothing, drawings and memory do.
+# takes about ten minutes. Drawing 100 seeds alone takes one minute in there, in batches of 64 ten: all ways together
+# take half an hour. Times within the emulation mean nothing, drawings and memory do. Fails where a sketch of
+# onnxruntime differs; of numpy, whose sums are added up in an order of the processor's own, few may.
 # PYTHON names a Python 3.11 or newer that has sketch-edge installed (default: .venv/bin/python).
 set -euo pipefail
 
@@ -68,7 +70,7 @@ echo "here:  $("$python" -c "$versions")"
 # Per way: how many sketches are equal there and here, and how many are those that cpu-alone draws here.
 paste here.txt there.txt | awk -F '\t' '
   $1 == "cpu-alone" { first[$2] = $4 }
-  { all[$1]++; if ($4 == $8) equal[$1]++; else { bad++; print "other:", $1, "seed", $2, $3 }; if ($4 == first[$2]) same[$1]++ }
+  { all[$1]++; if ($4 == $8) equal[$1]++; else { bad += $1 !~ /^numpy/; print "other:", $1, "seed", $2, $3 }; if ($4 == first[$2]) same[$1]++ }
   !($1 in seen) { seen[$1] = 1; order[++n] = $1 }
   END { for (i = 1; i <= n; i++) { w = order[i]
           printf "%-16s %d of %d equal there and here, %d as cpu-alone here\n", w, equal[w], all[w], same[w] }
