@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 DEV := .venv-dev
+VPYPE := .venv-vpype
 TORCH ?= torch==2.13.0
 
 .PHONY: help test lint bench arm64 clean
@@ -14,7 +15,7 @@ help:
 	@echo "make lint       ruff, mypy and the import contract"
 	@echo "make bench      the measurements of benchmarks/"
 	@echo "make arm64      compare drawings with those of an emulated 64-bit Arm Debian (root, Debian or Ubuntu)"
-	@echo "make clean      remove both environments and the caches"
+	@echo "make clean      remove the environments and the caches"
 
 star.svg: $(VENV)/.installed
 	$(VENV)/bin/sketch-draw --class star --seed 9 --out $@
@@ -47,12 +48,17 @@ lint: $(DEV)/.installed
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports
 
-bench: $(DEV)/.installed
+bench: $(DEV)/.installed $(VPYPE)/.installed
 	$(DEV)/bin/python benchmarks/training.py
 	$(DEV)/bin/python benchmarks/drawing.py
+	$(DEV)/bin/python benchmarks/travel.py --vpype $(VPYPE)/bin/python
 
-arm64: $(VENV)/.installed
-	PYTHON=$(VENV)/bin/python benchmarks/arm64.sh
+# What the ordering of strokes is measured beside; apart, because it brings many packages that nothing else needs.
+$(VPYPE)/.installed:
+	@echo "installing into $(VPYPE): vpype, to measure beside"
+	@$(PYTHON) -m venv $(VPYPE)
+	@$(VPYPE)/bin/python -m pip install --quiet --disable-pip-version-check "vpype==1.15.*"
+	@touch $@
 
 clean:
-	rm -rf $(VENV) $(DEV) build dist *.egg-info star.svg .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(DEV) $(VPYPE) build dist *.egg-info star.svg .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
