@@ -203,7 +203,7 @@ class Session:
     def _load_first(self) -> None:
         """Load what drawing begins with; the rest is loaded when it is asked for.
 
-        On a CUDA device the small operators of draw.onnx would cost a launch each, so there sketches go by steps.
+        On a CUDA device sketches go by steps: each small operator of draw.onnx would be a launch of its own.
         """
         self._start = self._load("start.onnx")
         if self.provider == "cpu" and "draw.onnx" in self._bundle.members:
