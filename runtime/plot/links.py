@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from sketch_edge.runtime.plot.near import nearest
+from sketch_edge.runtime.plot.near import nearest, nearest_beyond
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -29,6 +29,32 @@ def neighbours(ends: Floats, count: int) -> tuple[Ints, Floats]:
     found, far[real] = nearest(ends[real], count, index[real ^ 1])
     near[real] = np.where(found < 0, 0, real[found]) if len(real) else found
     return near, far
+
+
+def ways_beyond(ends: Floats, near: Ints, far: Floats) -> tuple[Ints, Floats]:
+    """Neighbours of each node in quadrants that hold none of `near`: as `neighbours`, both (2 m, 4), nearest first."""
+    real = np.flatnonzero(~np.isnan(ends[:, 0]))
+    index = np.full(len(ends), -1)
+    index[real] = np.arange(len(real))
+    who, whom = nearest_beyond(ends[real], np.where(far[real] < np.inf, index[near[real]], -1), index[real ^ 1])
+    who, whom = real[who], real[whom]
+    distance = np.hypot(*(ends[who] - ends[whom]).T)
+    order = np.lexsort((distance, who))
+    who, whom, distance = who[order], whom[order], distance[order]
+    column = np.arange(len(who)) - np.searchsorted(who, who)
+    beyond, away = np.zeros((len(ends), 4), np.int64), np.full((len(ends), 4), np.inf)
+    beyond[who, column], away[who, column] = whom, distance
+    return beyond, away
+
+
+def mixed(near: Ints, far: Floats, beyond: Ints, away: Floats, width: int, most: int) -> tuple[Ints, Floats]:
+    """The `width` neighbours that a search tries: up to `most` of those beyond, else the nearest; nearest first."""
+    beyond, away = beyond[:, :most], away[:, :most]
+    room = width - (away < np.inf).sum(axis=1)
+    kept = np.where(np.arange(far.shape[1]) < room[:, None], far, np.inf)
+    names, distance = np.concatenate([near, beyond], axis=1), np.concatenate([kept, away], axis=1)
+    order = np.argsort(distance, axis=1, kind="stable")[:, :width]
+    return np.take_along_axis(names, order, 1), np.take_along_axis(distance, order, 1)
 
 
 def greedy(ends: Floats, near: Ints, far: Floats) -> Ints:

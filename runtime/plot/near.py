@@ -48,6 +48,42 @@ def nearest(points: Floats, count: int, skip: Ints | None = None) -> tuple[Ints,
     return found, np.sqrt(away)
 
 
+def nearest_beyond(points: Floats, found: Ints, skip: Ints) -> tuple[Ints, Ints]:
+    """For points (n, 2) whose neighbours `found` (n, count) leave a quadrant empty, one that is near in it.
+
+    Returns (which point, its neighbour there), up to four a point; `skip` as in `nearest`. Without these, the points of
+    a cluster would know each other only (Johnson & McGeoch 1997, "The traveling salesman problem", section 3.2).
+    """
+    if len(points) < 3:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    quadrant = np.where(found >= 0, _quadrant(points[found] - points[:, None]), 0)
+    seen = np.zeros((len(points), 4), bool)
+    seen[np.arange(len(points))[:, None], quadrant] |= found >= 0
+    who, where = np.nonzero(~seen)
+    place = points - points.min(axis=0)
+    longest = float(place.max())
+    side = longest * 2.0 ** -max(0.0, np.round(np.log2(len(points) / _POINTS_PER_CELL) / 2))
+    beyond = np.full(len(who), -1)
+    left = np.arange(len(who))
+    while len(left) and longest > 0:
+        grid = _Grid(place, side)
+        start, size = grid.toward(who[left], where[left])
+        for part, of, candidates in _listed(left, grid, who[left], start, size, size.sum(axis=0) > 0):
+            own = who[part][of]
+            offset = points[candidates] - points[own]
+            square = (offset**2).sum(axis=1)
+            square[(_quadrant(offset) != where[part][of]) | (candidates == own) | (candidates == skip[own])] = np.inf
+            beyond[part] = _smallest(of, square, candidates, len(part), 1)[0][:, 0]
+        left = left[beyond[left] < 0] if side < longest else left[:0]
+        side *= 2
+    return who[beyond >= 0], beyond[beyond >= 0]
+
+
+def _quadrant(offset: Floats) -> Ints:
+    """In which quadrant offsets (..., 2) lie, 0 to 3."""
+    return np.asarray((offset[..., 0] >= 0) + 2 * (offset[..., 1] >= 0), np.int64)
+
+
 def _smallest(of: Ints, value: Floats, name: Ints, rows: int, count: int) -> tuple[Ints, Floats]:
     """The `count` smallest finite values of each row and their names, smallest first, equal ones as they come.
 
@@ -93,14 +129,14 @@ def _blocks(points: Floats, enough: int) -> Iterator[tuple[Ints, Ints, Ints]]:
     first = _Grid(place, side)
     first_start, first_size = first.around(everything)
     few, many = first_size.sum(axis=0) < enough, first_size.sum(axis=0) > _CROWD
-    yield from _listed(everything, first, first_start, first_size, ~(few | many))
+    yield from _listed(everything, first, everything, first_start, first_size, ~(few | many))
     step = 1
     rest = everything[few]
     while len(rest):
         grid = _Grid(place, side * 2.0**step)
         start, size = grid.around(rest)
         done = size.sum(axis=0) >= enough
-        yield from _listed(rest, grid, start, size, done)
+        yield from _listed(rest, grid, rest, start, size, done)
         rest, step = rest[~done], step + 1
     step = 1
     rest, coarse, start, size = everything[many], first, first_start[:, many], first_size[:, many]
@@ -109,9 +145,9 @@ def _blocks(points: Floats, enough: int) -> Iterator[tuple[Ints, Ints, Ints]]:
         finer_start, finer_size = grid.around(rest)
         number = finer_size.sum(axis=0)
         empty = (number < enough) | (step >= _HALVINGS)
-        yield from _listed(rest, coarse, start, size, empty)
+        yield from _listed(rest, coarse, rest, start, size, empty)
         done = ~empty & (number <= _CROWD)
-        yield from _listed(rest, grid, finer_start, finer_size, done)
+        yield from _listed(rest, grid, rest, finer_start, finer_size, done)
         left = ~(empty | done)
         rest, coarse, start, size = rest[left], grid, finer_start[:, left], finer_size[:, left]
         step += 1
@@ -133,19 +169,26 @@ class _Grid:
         start = np.searchsorted(self.sorted, left)
         return start, np.searchsorted(self.sorted, left + 3) - start
 
+    def toward(self, which: Ints, quadrant: Ints) -> tuple[Ints, Ints]:
+        """The same for the two rows of two cells, one of them the point's own, that lie in a quadrant: (2, r) each."""
+        beside = np.where(quadrant >= 2, self.columns, -self.columns)
+        left = self.cell[which] + np.stack([np.zeros_like(beside), beside]) - (quadrant % 2 == 0)
+        start = np.searchsorted(self.sorted, left)
+        return start, np.searchsorted(self.sorted, left + 2) - start
+
 
 def _listed(
-    rows: Ints, grid: _Grid, start: Ints, size: Ints, chosen: npt.NDArray[np.bool_]
+    rows: Ints, grid: _Grid, points: Ints, start: Ints, size: Ints, chosen: npt.NDArray[np.bool_]
 ) -> Iterator[tuple[Ints, Ints, Ints]]:
-    """Write out the candidates of the chosen rows, as `_blocks` gives them."""
+    """Write out the candidates of the chosen rows, as `_blocks` gives them; `points` are those that rows stand for."""
     if not chosen.any():
         return
-    rows, start, size = rows[chosen], start[:, chosen], size[:, chosen]
+    rows, points, start, size = rows[chosen], points[chosen], start[:, chosen], size[:, chosen]
     if size.sum(axis=0).max() > _CROWD:
         # Of each row of cells those that are sorted next to the point itself.
         own = np.empty(len(grid.order), np.int64)
         own[grid.order] = np.arange(len(own))
-        begin = np.clip(own[rows] - _ROW_LIMIT // 2, start, np.maximum(start, start + size - _ROW_LIMIT))
+        begin = np.clip(own[points] - _ROW_LIMIT // 2, start, np.maximum(start, start + size - _ROW_LIMIT))
         start, size = np.where(size > _ROW_LIMIT, begin, start), np.minimum(size, _ROW_LIMIT)
     number = size.sum(axis=0)
     pieces = max(1, -(-int(number.sum()) // _CHUNK))

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from sketch_edge.runtime.plot.links import greedy, neighbours, walk
+from sketch_edge.runtime.plot.links import greedy, mixed, neighbours, walk, ways_beyond
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -31,6 +31,9 @@ NEIGHBOURS = 8
 
 WIDTHS = (8, 5, 5, 5, 5, 5, 5, 5, 5)
 """How many neighbours are tried at each step of the search, so also the most links exchanged at once, less one."""
+
+WAYS_BEYOND = {8: 3, 5: 2}
+"""How many of so many neighbours may be far ones, in quadrants that hold none of the nearest."""
 
 SHALLOW = WIDTHS[:3]
 """The same for the first rounds, in which most moves are found at once."""
@@ -57,7 +60,8 @@ class Tour:
         self.x, self.y = np.ascontiguousarray(ends.T)
         self.free = np.flatnonzero(np.isnan(self.x))
         near, far = neighbours(ends, NEIGHBOURS)
-        self.tables = {width: (near[:, :width].copy(), far[:, :width].copy()) for width in {*WIDTHS, *SHALLOW}}
+        beyond = ways_beyond(ends, near, far)
+        self.tables = {width: mixed(near, far, *beyond, width, most) for width, most in WAYS_BEYOND.items()}
         """For each number of neighbours that is looked at: which they are, and how far away; one row a node."""
         self.link = greedy(ends, near, far) if link is None else link.copy()
         self.tour = walk(self.link)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sketch_edge.runtime.plot.near import nearest
+from sketch_edge.runtime.plot.near import nearest, nearest_beyond
 
 
 def by_all_pairs(points, count, skip):
@@ -47,3 +47,24 @@ def test_equal_points_find_each_other():
     """Ten thousand points in one place have neighbours at no distance."""
     _, away = nearest(np.ones((10_000, 2)), 4)
     assert (away == 0).all()
+
+
+def test_quadrants_without_a_neighbour_get_one():
+    """Points in clusters: together with those beyond, all quadrants that hold any have one."""
+    rng = np.random.default_rng(3)
+    points = np.concatenate([rng.random(2) * 200 + rng.normal(0, 3, (40, 2)) for _ in range(12)])
+    skip = np.arange(len(points)) ^ 1
+    found, _ = nearest(points, 8, skip)
+    who, beyond = nearest_beyond(points, found, skip)
+    offset = points[None] - points[:, None]
+    quadrant = (offset[..., 0] >= 0) + 2 * (offset[..., 1] >= 0)
+    distance = np.hypot(offset[..., 0], offset[..., 1])
+    distance[np.arange(len(points)), np.arange(len(points))] = distance[np.arange(len(points)), skip] = np.inf
+    known = np.zeros((len(points), 4), bool)
+    known[np.arange(len(points))[:, None], np.take_along_axis(quadrant, found, 1)] = True
+    assert not known[who, quadrant[who, beyond]].any()
+    known[who, quadrant[who, beyond]] = True
+    there = np.stack([((quadrant == each) & (distance < np.inf)).any(axis=1) for each in range(4)], axis=1)
+    assert (known == there).mean() > 0.995
+    best = np.where(quadrant[who] == quadrant[who, beyond][:, None], distance[who], np.inf).min(axis=1)
+    assert (distance[who, beyond] <= best + 1e-9).mean() > 0.9

@@ -126,6 +126,15 @@ def test_a_hundred_lines_come_near_to_what_long_work_finds():
         assert order_lines(lines).travel_mm <= 1.06 * order_lines(lines, effort=12).travel_mm
 
 
+def test_clusters_are_passed_through_one_after_the_other():
+    """Twelve objects of eight lines far from each other: little travel between them, as long work finds it."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        places = np.repeat(rng.random((12, 2)) * 200, 8, axis=0)
+        lines = [place + line / 20 for place, line in zip(places, random_lines(96, seed), strict=True)]
+        assert order_lines(lines).travel_mm <= 1.06 * order_lines(lines, effort=12).travel_mm
+
+
 def test_more_effort_never_costs():
     """Work is what was found before, and more."""
     lines = random_lines(150, 5)
