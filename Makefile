@@ -20,9 +20,9 @@ help:
 star.svg: $(VENV)/.installed
 	$(VENV)/bin/sketch-draw --class star --seed 9 --out $@
 
-# The run-time alone: numpy, onnxruntime, click, svgwrite, pillow.
+# The run-time alone: numpy, onnxruntime, click, pillow.
 $(VENV)/.installed: pyproject.toml $(wildcard runtime/*.py runtime/*/*.py runtime/plot/machines/*.toml cli/*.py models/*.zip sketch_edge/*.py)
-	@echo "installing into $(VENV): numpy, onnxruntime and three small packages; some minutes on a small computer"
+	@echo "installing into $(VENV): numpy, onnxruntime and two small packages; some minutes on a small computer"
 	@$(PYTHON) -m venv $(VENV)
 	@rm -rf build
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check .

@@ -59,7 +59,7 @@ _EXTRAS = {
 }
 """The extra that brings a package; the base dependencies are not here."""
 
-_BASE = ("numpy", "onnxruntime", "click", "svgwrite", "PIL")
+_BASE = ("numpy", "onnxruntime", "click", "PIL")
 
 
 class Stopped(BaseException):

@@ -45,7 +45,7 @@ def test_links_for_type_checkers_and_editable_installs():
 def test_run_time_dependencies_stay_light(settings):
     """Five packages; torch and onnx only in extras."""
     names = {requirement.split(">")[0] for requirement in settings["project"]["dependencies"]}
-    assert names == {"numpy", "onnxruntime", "click", "svgwrite", "pillow"}
+    assert names == {"numpy", "onnxruntime", "click", "pillow"}
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_import_contract():
 
 @pytest.mark.parametrize("module", ["sketch_edge", "sketch_edge.runtime.artist", "sketch_edge.cli.draw"])
 def test_importing_is_light(module):
-    """No training framework is imported, and onnxruntime, svgwrite and Pillow only when they are used."""
-    heavy = ("torch", "onnx", "onnxruntime", "svgwrite", "PIL", "matplotlib")
+    """No training framework is imported, and onnxruntime and Pillow only when they are used."""
+    heavy = ("torch", "onnx", "onnxruntime", "PIL", "matplotlib")
     code = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

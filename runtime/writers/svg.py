@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.scene import Caption, Pen, Placed, Scene, parse_color
-from sketch_edge.runtime.writers.animation import Animation
-from sketch_edge.runtime.writers.motion import Timing
 from sketch_edge.runtime.writers.text import PROGRAM, clean_text, description_of, title_of
+
+if TYPE_CHECKING:  # a drawing that does not move needs neither
+    from sketch_edge.runtime.writers.animation import Animation
 
 DECIMALS = 3
 """Places behind the point of every length in mm: a thousandth of a millimetre is finer than any plotter."""
@@ -20,6 +22,12 @@ DECIMALS = 3
 DOT_MM = 0.01
 """A dot is a line of this length: with round caps it looks like a dot, and plotter programs, some of which drop lines
 of no length, put the pen down for it."""
+
+_SPACES = {
+    "xmlns": "http://www.w3.org/2000/svg",
+    "xmlns:inkscape": "http://www.inkscape.org/namespaces/inkscape",
+    "version": "1.1",
+}
 
 
 def render(
@@ -47,44 +55,48 @@ def render(
     Raises:
         InputError: an unknown colour, a number out of range, or a time for a file that is not animated.
     """
-    import svgwrite
-    from svgwrite.extensions import Inkscape
-
     animation = _animation(scene, animate, {"duration_s": duration_s, "speed": speed, "hold_s": hold_s, "loop": loop})
-
-    page = scene.page
-    width, height = _number(page.width_mm), _number(page.height_mm)
-    # debug=False: the validator of svgwrite takes four times as long as everything else, and passes nan anyway.
-    drawing = svgwrite.Drawing(
-        size=(f"{width}mm", f"{height}mm"), viewBox=f"0 0 {width} {height}", debug=False, profile="full"
-    )
-    inkscape = Inkscape(drawing)
-    drawing.set_desc(title=title_of(scene.objects), desc=f"Drawn by {PROGRAM}.")
+    width, height = _number(scene.page.width_mm), _number(scene.page.height_mm)
+    root = ET.Element("svg", _SPACES | {"width": f"{width}mm", "height": f"{height}mm"})
+    root.set("viewBox", f"0 0 {width} {height}")
+    _add(root, "title", text=title_of(scene.objects))
+    _add(root, "desc", text=f"Drawn by {PROGRAM}.")
     if animation is not None:
-        drawing.defs.add(drawing.style(animation.style()))
+        _add(_add(root, "defs"), "style", {"type": "text/css"}, animation.style())
     if background is not None:
-        drawing.add(drawing.rect(size=(width, height), fill=parse_color(background)))
+        _add(root, "rect", {"width": width, "height": height, "fill": parse_color(background)})
     for number, pen, objects in scene.layers():
-        layer = drawing.add(
-            inkscape.layer(label=f"{number} {clean_text(pen.name)}", id=f"layer{number}", **_stroke(pen))
-        )
+        layer = _layer(root, f"layer{number}", f"{number} {clean_text(pen.name)}", _stroke(pen))
         owners = [owner for owner, each in enumerate(scene.objects) if each.pen == number - 1]
         for owner, each in zip(owners, objects, strict=True):
-            layer.add(_group(drawing, each, owner, animation))
+            _add_object(layer, each, owner, animation)
     if scene.captions:
-        layer = drawing.add(inkscape.layer(label="captions", id="captions", font_family="sans-serif"))
+        layer = _layer(root, "captions", "captions", {"font-family": "sans-serif"})
         for caption in scene.captions:
-            layer.add(_text(drawing, caption))
-    return _to_bytes(drawing)
+            _add_caption(layer, caption)
+    return _to_bytes(root)
+
+
+def _add(
+    parent: ET.Element, tag: str, attributes: Mapping[str, str] | None = None, text: str | None = None
+) -> ET.Element:
+    element = ET.SubElement(parent, tag, dict(attributes or {}))
+    element.text = text
+    return element
+
+
+def _layer(root: ET.Element, name: str, label: str, attributes: Mapping[str, str]) -> ET.Element:
+    """A group that Inkscape, vpype, AxiDraw and saxi take for a layer."""
+    return _add(root, "g", {"id": name, "inkscape:groupmode": "layer", "inkscape:label": label, **attributes})
 
 
 def _stroke(pen: Pen) -> dict[str, str]:
     return {
         "fill": "none",
         "stroke": pen.color,
-        "stroke_width": _number(pen.width_mm),
-        "stroke_linecap": "round",
-        "stroke_linejoin": "round",
+        "stroke-width": _number(pen.width_mm),
+        "stroke-linecap": "round",
+        "stroke-linejoin": "round",
     }
 
 
@@ -92,33 +104,33 @@ def _animation(scene: Scene, animate: bool, times: dict[str, Any]) -> Animation 
     """How the file draws itself, if it does."""
     given = {name: value for name, value in times.items() if value is not None}
     if animate:
+        from sketch_edge.runtime.writers.animation import Animation
+        from sketch_edge.runtime.writers.motion import Timing
+
         return Animation(scene, Timing(**{"loop": 1, **given}))
     if given:
         raise InputError(f"{next(iter(given))}: is for svg files that draw themselves; add animate, or leave it out")
     return None
 
 
-def _group(drawing: Any, each: Placed, owner: int, animation: Animation | None) -> Any:
+def _add_object(layer: ET.Element, each: Placed, owner: int, animation: Animation | None) -> None:
     """One object: its name and recipe, and a path for each line."""
-    group = drawing.g()
-    group.set_desc(title=clean_text(each.label) or "sketch", desc=description_of(each) or None)
+    group = _add(layer, "g")
+    _add(group, "title", text=clean_text(each.label) or "sketch")
+    if recipe := description_of(each):
+        _add(group, "desc", text=recipe)
     for number, line in enumerate(each.lines):
-        # Scenes hold none, but lines can be forced: the last gate before a plotter, as svgwrite lets nan pass.
+        # Scenes hold none, but lines can be forced: this is the last gate before a plotter.
         if not np.isfinite(line).all():
             raise InputError(f"{each.label or 'object'}: a coordinate is not a finite number; draw it again")
         moving = animation.attributes(owner, number) if animation is not None else {}
-        group.add(drawing.path(d=path_data(line), **moving))
-    return group
+        _add(group, "path", {"d": path_data(line), **moving})
 
 
-def _text(drawing: Any, caption: Caption) -> Any:
-    return drawing.text(
-        clean_text(caption.text),
-        insert=(_number(caption.x_mm), _number(caption.y_mm)),
-        font_size=_number(caption.size_mm),
-        text_anchor=caption.anchor,
-        fill=caption.color,
-    )
+def _add_caption(layer: ET.Element, caption: Caption) -> None:
+    place = {"x": _number(caption.x_mm), "y": _number(caption.y_mm), "font-size": _number(caption.size_mm)}
+    look = {"text-anchor": caption.anchor, "fill": caption.color}
+    _add(layer, "text", place | look, clean_text(caption.text))
 
 
 def path_data(line: npt.NDArray[np.float64]) -> str:
@@ -137,10 +149,7 @@ def _number(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def _to_bytes(drawing: Any) -> bytes:
-    tree = drawing.get_xml()
-    for unused in ("xmlns:ev", "xmlns:xlink", "xmlns:sodipodi", "baseProfile"):  # and the DTD lacks the first
-        tree.attrib.pop(unused, None)
-    ET.indent(tree, " ")
-    body: bytes = ET.tostring(tree, encoding="utf-8")
+def _to_bytes(root: ET.Element) -> bytes:
+    ET.indent(root, " ")
+    body: bytes = ET.tostring(root, encoding="utf-8")
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + body + b"\n"

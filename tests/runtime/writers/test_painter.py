@@ -39,7 +39,7 @@ def test_any_number_of_pieces_makes_the_same_picture(seed, count, pen_mm, width_
     )
     # A corner right between two parts may be rounded to either: one part of one row of a pixel.
     assert np.abs(film.last() - parts).max() <= 1
-    assert (film.last() != parts).mean() < 0.001
+    assert (film.last() != parts).sum() <= 3 + 0.001 * parts.size
 
 
 def test_a_line_cut_anywhere_keeps_its_straight_sides():

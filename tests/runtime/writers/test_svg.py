@@ -32,13 +32,12 @@ INKSCAPE = "{http://www.inkscape.org/namespaces/inkscape}"
 
 GOLDEN = """\
 <?xml version="1.0" encoding="utf-8"?>
-<svg height="40mm" version="1.1" viewBox="0 0 62.5 40" width="62.5mm" xmlns="http://www.w3.org/2000/svg" \
-xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape">
+<svg xmlns="http://www.w3.org/2000/svg" xmlns:inkscape="http://www.inkscape.org/namespaces/inkscape" version="1.1" \
+width="62.5mm" height="40mm" viewBox="0 0 62.5 40">
  <title>cat &amp; dog, dot</title>
  <desc>Drawn by sketch-edge.</desc>
- <defs />
- <g fill="none" id="layer1" inkscape:groupmode="layer" inkscape:label="1 black" stroke="#000000" \
-stroke-linecap="round" stroke-linejoin="round" stroke-width="0.3">
+ <g id="layer1" inkscape:groupmode="layer" inkscape:label="1 black" fill="none" stroke="#000000" stroke-width="0.3" \
+stroke-linecap="round" stroke-linejoin="round">
   <g>
    <title>cat &amp; dog</title>
    <desc>cat &amp; dog, seed 7, sketch 2, temperature 0.4, drawn by quickdraw</desc>
@@ -46,8 +45,8 @@ stroke-linecap="round" stroke-linejoin="round" stroke-width="0.3">
    <path d="M30.333,5 L30.334,6" />
   </g>
  </g>
- <g fill="none" id="layer3" inkscape:groupmode="layer" inkscape:label="3 fine red" stroke="#d62728" \
-stroke-linecap="round" stroke-linejoin="round" stroke-width="0.1">
+ <g id="layer3" inkscape:groupmode="layer" inkscape:label="3 fine red" fill="none" stroke="#d62728" \
+stroke-width="0.1" stroke-linecap="round" stroke-linejoin="round">
   <g>
    <title>dot</title>
    <desc>dot</desc>
@@ -112,7 +111,7 @@ def test_no_transforms_and_no_fills():
     content = render([Sketch(lines([[0, 0], [255, 255]]), "a")] * 3, "svg")
     assert b"transform" not in content
     tags = {element.tag.removeprefix(SVG) for element in ET.fromstring(content).iter()}
-    assert tags == {"svg", "title", "desc", "defs", "g", "path"}
+    assert tags == {"svg", "title", "desc", "g", "path"}
 
 
 def test_a_background_is_drawn_when_asked_for():
