@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
 
-from sketch_edge.cli.command import SketchCommand, say, section
+from sketch_edge.cli.command import SketchCommand, leave, say, section
 from sketch_edge.cli.draw_options import (
     FORMATS,
     LARGEST_SEED,
@@ -84,14 +84,14 @@ def main(context: click.Context, /, out: str | None, format: str | None, listed:
     if out is None:
         raise InputError("--out: missing; name the file to write, such as star.svg, or - for standard output")
     output = check_output(out, format, paper, look, plotter, own_page=subject.scene is not None)
-    pens = _read_pens(paper)
+    _read_pens(paper)  # what is wrong with them is said before the work
     composition = _read_scene(subject) if subject.scene is not None else None
     _refuse_inputs(out, subject, plotter, engine)
     artist = _load(engine)
     if composition is not None:
         result = _draw_scene(artist, composition, subject, paper, output)
     elif output.one_file_each:
-        result = _draw_each(artist, subject, output, pens)
+        result = _draw_each(artist, subject, paper, output)
     else:
         result = _draw_page(artist, subject, paper, output)
     count, seed, cut, report = result
@@ -221,54 +221,64 @@ def _draw_page(artist: Artist, subject: Subject, paper: Paper, output: Output) -
     return len(drawn), drawn[0].seed, sum(not sketch.complete for sketch in drawn), report
 
 
-def _draw_each(artist: Artist, subject: Subject, output: Output, pens: Sequence[Pen]) -> Result:
+def _draw_each(artist: Artist, subject: Subject, paper: Paper, output: Output) -> Result:
     """Write every sketch into a file of its own, as soon as it is drawn."""
+    from dataclasses import replace
+
+    from sketch_edge.runtime.scene import Scene
+    from sketch_edge.runtime.writers import FORMATS
+
     labels = [artist.classes[artist.class_id(label)] for label in _labels(subject)]
     last = subject.index + len(labels) - 1
     check_paths([output.path_of(label, subject.index + number, last) for number, label in enumerate(labels)])
     seed, cut, report = None, 0, list[str]()
+    takes_page = FORMATS[output.format].takes is Scene
     with _drawn(artist, subject) as sketches:
-        for sketch in sketches:
-            report += output.write([sketch], output.path_of(sketch.label, sketch.index, last))
+        for number, sketch in enumerate(sketches):
+            own = replace(paper, pens=paper.pens[number % len(paper.pens) :][:1]) if paper.pens else paper
+            drawing = _page([sketch], artist, own, output) if takes_page else [sketch]
+            report += output.write(drawing, output.path_of(sketch.label, sketch.index, last))
             seed, cut = sketch.seed, cut + (not sketch.complete)
     return len(labels), seed, cut, report
 
 
 def _page(sketches: Sequence[Sketch], artist: Artist, paper: Paper, output: Output) -> Scene:
-    """Lay sketches out on a page."""
-    from sketch_edge.runtime.contact import contact_sheet
-    from sketch_edge.runtime.page import Page
-    from sketch_edge.runtime.scenes.compose import compose
-    from sketch_edge.runtime.scenes.composition import Composition, Thing
+    """Lay sketches out on a page; pens whose text gives no width get the one that suits the sketches."""
+    scene = _laid_out(sketches, artist, paper, output, ())
+    if paper.pens:
+        scene = _laid_out(sketches, artist, paper, output, _read_pens(paper, scene.pens[0].width_mm))
+    return _sheet(scene, paper, output)
+
+
+def _laid_out(sketches: Sequence[Sketch], artist: Artist, paper: Paper, output: Output, pens: Sequence[Pen]) -> Scene:
+    from sketch_edge.runtime.layout import arrange
 
     if paper.labels:
-        scene = contact_sheet(sketches, output.page)
-        pens = _read_pens(paper, scene.pens[0].width_mm)
-        return contact_sheet(sketches, output.page, pens=pens) if pens else scene
+        from sketch_edge.runtime.contact import contact_sheet
+
+        return contact_sheet(sketches, output.page, pens=pens)
+    page = None if paper.steps else output.page  # that is the page of the sheet then
     layout = paper.layout or "grid"
+    sizes = paper.sizes or ("equal" if layout == "grid" else "natural")
+    if sizes == "equal" and layout != "scatter":
+        return arrange(sketches, page, layout=layout, pens=pens)
+    from sketch_edge.runtime.page import Page
+    from sketch_edge.runtime.scenes.composition import Composition
+    from sketch_edge.runtime.scenes.thing import Thing
 
-    def composed(pens: Sequence[Pen]) -> Scene:
-        things = [
-            Thing(sketch=sketch, pen=pens[number % len(pens)].name if pens else None)
-            for number, sketch in enumerate(sketches)
-        ]
-        sizes = paper.sizes or ("equal" if layout == "grid" else "natural")
-        page = output.page if output.page is not None and not paper.steps else Page()
-        seed = sketches[0].seed
-        return compose(Composition(things, page, pens, seed=seed, layout=layout, sizes=sizes), artist)
-
-    scene = composed(())
-    if paper.pens:
-        scene = composed(_read_pens(paper, scene.pens[0].width_mm))
-    return _sheet(scene, paper, output)
+    things = [
+        Thing(sketch=sketch, pen=pens[number % len(pens)].name if pens else None)
+        for number, sketch in enumerate(sketches)
+    ]
+    return artist.compose(Composition(things, page or Page(), pens, seed=sketches[0].seed, layout=layout, sizes=sizes))
 
 
 def _sheet(scene: Scene, paper: Paper, output: Output) -> Scene:
     """The scene, or the sheet of its progress."""
-    from sketch_edge.runtime.progress import progress
-
     if paper.steps is None:
         return scene
+    from sketch_edge.runtime.progress import progress
+
     rows, columns = _read_steps(paper.steps)
     return progress(scene, rows, columns, page=output.page, captions="share")
 
@@ -308,3 +318,8 @@ def _command_again(context: click.Context, seed: int | None) -> str:
             for each in value if isinstance(value, tuple) else (value,):
                 words += [flag, str(each)]
     return shlex.join([*words, "--seed", str(seed)])
+
+
+def run() -> NoReturn:
+    """The console script: `main` as a whole process."""
+    leave(main)

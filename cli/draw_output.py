@@ -51,22 +51,19 @@ class Output:
         return self.path.replace("{i}", str(number).zfill(len(str(last)))).replace("{class}", name)
 
     def write(self, drawing: Scene | Sequence[Sketch], path: str | None = None) -> list[str]:
-        """Write a drawing, to `path` if given; returns what there is to say about it.
+        """Write a drawing, a scene where the format has a page, to `path` if given; returns what there is to say.
 
         Raises:
             InputError: it cannot be drawn so.
             UnfinishedError: the system refused the write.
         """
-        from sketch_edge.runtime.layout import arrange
         from sketch_edge.runtime.scene import Scene
         from sketch_edge.runtime.writers import save
 
         path = path or self.path
-        if self.plot is not None:
-            scene = drawing if isinstance(drawing, Scene) else arrange(drawing, self.page)
-            return write_plot(self.plot, scene, path)
-        page = None if isinstance(drawing, Scene) else self.page
-        save(drawing, path, format=self.format, page=page, **self.options)
+        if self.plot is not None and isinstance(drawing, Scene):
+            return write_plot(self.plot, drawing, path)
+        save(drawing, path, format=self.format, **self.options)
         return []
 
 

@@ -335,3 +335,17 @@ def test_the_base_needs_no_training_packages():
     """The base of every command is light."""
     code = "import sys, sketch_edge.cli.command; sys.exit(bool({'torch', 'onnx', 'tqdm'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(("args", "code"), [(["--help"], 0), ([], 2)])
+def test_a_process_that_leaves_at_once_loses_nothing(args, code, tmp_path):
+    """What was printed into a pipe or a file is there, and the exit code is that of the command."""
+    script = HEAD + "    raise click.UsageError('nothing')\n\nfrom sketch_edge.cli.command import leave\nleave(main)\n"
+    (tmp_path / "command.py").write_text(script)
+    with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
+        done = subprocess.run(
+            [sys.executable, str(tmp_path / "command.py"), *args], stdout=out, stderr=err, check=False, timeout=60
+        )
+    assert done.returncode == code
+    text = (tmp_path / ("err" if code else "out")).read_text()
+    assert text.startswith("error: ") if code else "--version" in text

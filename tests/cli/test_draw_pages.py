@@ -96,6 +96,12 @@ def test_a_pen_without_a_width_gets_the_one_that_suits_the_sketches():
     assert black.replace('"#000000"', '"#d62728"').replace("1 black", "1 red") == red
 
 
+def test_files_of_their_own_take_the_pens_in_turn_too():
+    """The second sketch has the second pen."""
+    drawn("-c", "star", "--count", "3", "--seed", "5", "--pen", "red", "--pen", "blue", "-o", "{i}.svg")
+    assert [layers(f"{i}.svg") for i in range(3)] == [["1 red"], ["1 blue"], ["1 red"]]
+
+
 def test_natural_sizes_are_for_rows_and_scatters():
     """In a row a star hangs above the cat unless all are to be alike; a grid has equal cells anyway."""
     args = ("-c", "cat", "-c", "star", "--seed", "5", "--layout", "row")
@@ -179,7 +185,7 @@ def test_a_scene_can_be_shown_step_by_step():
         (["-c", "star", "--pen", "sky", "-o", "a.svg"], "pen 'sky': colour 'sky': is unknown"),
         (["-c", "star", "--pen", "a:red:1", "-o", "a.svg"], "pen 'a:red:1': width '1': is no length"),
         (["-c", "star", "--pen", "a:red:1mm:b", "-o", "a.svg"], "pen 'a:red:1mm:b': is no pen"),
-        (["-c", "star", "--pen", "red", "--pen", "red", "-o", "a.svg"], "two of one name"),
+        (["-c", "star", "--pen", "red", "--pen", "red", "-o", "a.svg"], "each with a name of its own"),
         (["-c", "star", "--steps", "4", "-o", "a.svg"], "--steps '4': is no sheet"),
         (["-c", "star", "--steps", "20x20", "-o", "a.svg"], "20"),
         (["-c", "star", "--steps", "2x2", "--labels", "-o", "a.svg"], "--steps: makes a sheet, as --labels does"),
