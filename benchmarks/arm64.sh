@@ -48,7 +48,7 @@ wheels() {
   "$python" -m pip wheel --quiet --no-deps --wheel-dir "$root/wheels" "$project"
   rm -rf "$project/build"
   "$python" -m pip download --quiet --disable-pip-version-check --only-binary=:all: --python-version 3.11 --implementation cp "${tags[@]}" \
-    --dest "$root/wheels" numpy onnxruntime click svgwrite pillow
+    --dest "$root/wheels" numpy onnxruntime click pillow
   inside pip install --quiet --no-index --find-links /wheels --force-reinstall --no-deps sketch-edge
   inside pip install --quiet --no-index --find-links /wheels sketch-edge
 }
