@@ -48,9 +48,9 @@ lint: $(DEV)/.installed
 	$(DEV)/bin/mypy
 	$(DEV)/bin/lint-imports
 
-bench: $(DEV)/.installed $(VPYPE)/.installed
+bench: $(VENV)/.installed $(DEV)/.installed $(VPYPE)/.installed
 	$(DEV)/bin/python benchmarks/training.py
-	$(DEV)/bin/python benchmarks/drawing.py
+	$(DEV)/bin/python benchmarks/drawing.py --python $(VENV)/bin/python
 	$(DEV)/bin/python benchmarks/travel.py --vpype $(VPYPE)/bin/python
 
 # What the ordering of strokes is measured beside; apart, because it brings many packages that nothing else needs.

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -188,6 +189,22 @@ def process_ms(command: list[str]) -> float:
     return (time.perf_counter() - before) * 1e3
 
 
+def peak_mb(command: list[str]) -> float:
+    """Megabytes (10^6) that a process needs at its peak; Linux counts them in KiB."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, f"{command}: ended with {process.returncode}"
+    return usage.ru_maxrss * 1024 / 1e6
+
+
+def installed_mb(python: str) -> float:
+    """Megabytes of the packages that are installed for an interpreter."""
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    folder = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()) / 1e6
+
+
 def best(measures: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
     """Run all measures in turns, once to warm up, and give the best of each."""
     found: dict[str, list[float]] = {name: [] for name in measures}
@@ -217,6 +234,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", nargs="?", type=Path)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument(
+        "--python", default=sys.executable, help="of the whole processes: one with sketch-edge installed"
+    )
     parser.add_argument("--no-commands", action="store_true", help="leave the whole processes out")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
@@ -233,30 +253,31 @@ def main() -> None:
     print(f"\nbundle {total:,} bytes; draw graph " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))
     result: dict[str, Any] = {"us_a_step_and_sketch": points, "bytes": {"bundle": total, "draw graph": sizes}}
     if not options.no_commands:
-        result["ms_a_process"] = processes = commands(options.bundle, manifest.classes[0], options.rounds)
-        print("\nwhole process                          ms   of import onnxruntime")
+        processes, peaks = commands(options.python, options.bundle, manifest.classes[0], options.rounds)
+        result |= {"ms_a_process": processes, "peak_mb": peaks, "installed_mb": installed_mb(options.python)}
+        print("\nwhole process                          ms   of import onnxruntime   peak MB")
         for name, value in processes.items():
-            print(f"{name:28} {value:>12.0f}   {value / processes['import onnxruntime']:>8.2f}")
+            print(f"{name:28} {value:>12.0f}   {value / processes['import onnxruntime']:>21.2f}   {peaks[name]:>7.1f}")
+        print(f"\ninstalled packages {result['installed_mb']:.0f} MB")
     options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def commands(bundle: Path | None, name: str, rounds: int) -> dict[str, float]:
-    """Milliseconds of whole processes."""
+def commands(python: str, bundle: Path | None, name: str, rounds: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Milliseconds of whole processes, and their peak of memory."""
     with tempfile.TemporaryDirectory() as folder:
-        command = "from sketch_edge.cli.draw import main; main()"
-        draw = [sys.executable, "-c", command, "--class", name, "--seed", "1", "--out"]
-        more = ["--model", str(bundle)] if bundle else []
-        found = best(
-            {
-                "python -c pass": lambda: process_ms([sys.executable, "-c", "pass"]),
-                "import onnxruntime": lambda: process_ms([sys.executable, "-c", "import onnxruntime"]),
-                "sketch-draw to svg": lambda: process_ms([*draw, f"{folder}/a.svg", *more]),
-                "sketch-draw to png": lambda: process_ms([*draw, f"{folder}/a.png", *more]),
-            },
-            rounds,
-        )
-        assert {path.name for path in Path(folder).iterdir()} == {"a.svg", "a.png"}, "nothing was drawn"
-    return {key: round(value, 1) for key, value in found.items()}
+        draw = [python, "-c", "from sketch_edge.cli.draw import run; run()", "--class", name, "--seed", "1"]
+        draw += ["--model", str(bundle)] if bundle else []
+        processes = {
+            "python -c pass": [python, "-c", "pass"],
+            "import onnxruntime": [python, "-c", "import onnxruntime"],
+            "sketch-draw to svg": [*draw, "--out", f"{folder}/a.svg"],
+            "sketch-draw to png": [*draw, "--out", f"{folder}/a.png"],
+            "the same with numpy alone": [*draw, "--provider", "numpy", "--out", f"{folder}/b.svg"],
+        }
+        found = best({key: partial(process_ms, command) for key, command in processes.items()}, rounds)
+        peaks = {key: round(peak_mb(command), 1) for key, command in processes.items()}
+        assert {path.name for path in Path(folder).iterdir()} == {"a.svg", "a.png", "b.svg"}, "nothing was drawn"
+    return {key: round(value, 1) for key, value in found.items()}, peaks
 
 
 if __name__ == "__main__":
