@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,11 @@ import numpy.typing as npt
 from sketch_edge.runtime.blocks import draw_sketches
 from sketch_edge.runtime.bundle import Bundle, open_bundle
 from sketch_edge.runtime.errors import InputError
+from sketch_edge.runtime.knobs import PLAIN, KnobOptions, Knobs
 from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, MAX_POINTS, MAX_TEMPERATURE, Manifest, fold_name, short
 from sketch_edge.runtime.noise import KEY_LIMIT
 from sketch_edge.runtime.provider import open_session
-from sketch_edge.runtime.sampler import Job, Rows, stream_rows
+from sketch_edge.runtime.sampler import Job, Rows, draw_rows, stream_rows
 from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import lines_to_stroke3, stroke3_to_lines, stroke3_to_stroke5
 
@@ -141,6 +142,7 @@ class Artist:
         index: int = 0,
         temperature: float | None = None,
         max_points: int | None = None,
+        **knobs: Unpack[KnobOptions],
     ) -> Sketch:
         """Draw one sketch.
 
@@ -150,12 +152,15 @@ class Artist:
             index: which sketch of that seed, 0 .. 2**64 - 1.
             temperature: 0 (always the likeliest) to 10; the bundle's own where not given.
             max_points: where the sketch is cut, 1 to 10,000; the bundle's own where not given.
+            **knobs: `pen_temperature`, `top_k` and `end_bias`, as in `sketch_edge.runtime.knobs.Knobs`.
 
         Raises:
             InputError: an unknown class or a number out of range.
             BundleError: the model gives numbers that are not finite.
         """
-        return self.draw_many([name], seed=seed, temperature=temperature, max_points=max_points, first_index=index)[0]
+        return self.draw_many(
+            [name], seed=seed, temperature=temperature, max_points=max_points, first_index=index, **knobs
+        )[0]
 
     def draw_many(
         self,
@@ -165,6 +170,7 @@ class Artist:
         temperature: float | None = None,
         max_points: int | None = None,
         first_index: int = 0,
+        **knobs: Unpack[KnobOptions],
     ) -> list[Sketch]:
         """Draw a sketch of each name; number i is the same as ``draw(names[i], seed=seed, index=first_index + i)``.
 
@@ -172,7 +178,9 @@ class Artist:
         than one after the other.
         """
         return list(
-            self.draw_each(names, seed=seed, temperature=temperature, max_points=max_points, first_index=first_index)
+            self.draw_each(
+                names, seed=seed, temperature=temperature, max_points=max_points, first_index=first_index, **knobs
+            )
         )
 
     def draw_each(
@@ -183,6 +191,7 @@ class Artist:
         temperature: float | None = None,
         max_points: int | None = None,
         first_index: int = 0,
+        **knobs: Unpack[KnobOptions],
     ) -> Iterator[Sketch]:
         """Draw as `draw_many`, but give each sketch as soon as it and those before it are done."""
         if isinstance(names, str):
@@ -191,8 +200,13 @@ class Artist:
         seed, tau, most = _checked_seed(seed), self._checked_temperature(temperature), self._checked_points(max_points)
         first = _checked_integer("index", first_index, 0, KEY_LIMIT - max(1, len(ids)))
         jobs = [Job(class_id, seed, first + number) for number, class_id in enumerate(ids)]
-        drawn = draw_sketches(self._session, self.manifest, jobs, tau, most)
-        return (self._sketch(job, rows, tau) for job, rows in zip(jobs, drawn, strict=True))
+        chosen = Knobs(**knobs)
+        if chosen == PLAIN:
+            drawn = draw_sketches(self._session, self.manifest, jobs, tau, most)
+        else:  # draw.onnx knows no other choice
+            drawn = draw_rows(self._session, self.manifest, jobs, tau, most, chosen)
+        how = chosen.describe()
+        return (self._sketch(job, rows, tau, how) for job, rows in zip(jobs, drawn, strict=True))
 
     def draw_orders(self, orders: Sequence[Order], *, max_points: int | None = None) -> list[Sketch]:
         """Draw a sketch for each order, each with its own seed, index and temperature: as `draw` gives it.
@@ -237,6 +251,7 @@ class Artist:
         index: int = 0,
         temperature: float | None = None,
         max_points: int | None = None,
+        **knobs: Unpack[KnobOptions],
     ) -> Stream:
         """Draw one sketch point by point: the points of `draw` with the same arguments, each as soon as it is known.
 
@@ -246,7 +261,7 @@ class Artist:
         class_id, seed = self.class_id(name), _checked_seed(seed)
         job = Job(class_id, seed, _checked_integer("index", index, 0, KEY_LIMIT - 1))
         tau, most = self._checked_temperature(temperature), self._checked_points(max_points)
-        rows = stream_rows(self._session, self.manifest, job, tau, most)
+        rows = stream_rows(self._session, self.manifest, job, tau, most, Knobs(**knobs))
         return Stream(_points(rows, self.manifest.grid), self.classes[class_id], seed, job.index)
 
     def encode(self, sketch: Sketch, name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -271,10 +286,10 @@ class Artist:
         mu, sigma = self._session.encode(stroke3_to_stroke5(scaled)[None], [len(stroke3)], [class_id])
         return mu[0], sigma[0]
 
-    def _sketch(self, job: Job, drawn: Rows, tau: float) -> Sketch:
+    def _sketch(self, job: Job, drawn: Rows, tau: float, how: str = "") -> Sketch:
         lines = [line / self.manifest.grid for line in stroke3_to_lines(drawn.rows)]
         label = self.classes[job.class_id]
-        return Sketch(tuple(lines), label, job.seed, job.index, tau, self.source, drawn.complete)
+        return Sketch(tuple(lines), label, job.seed, job.index, tau, self.source, drawn.complete, how)
 
     def _nearest(self, name: str) -> str:
         """Say which classes a name may have meant."""

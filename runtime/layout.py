@@ -110,6 +110,7 @@ def place(sketch: Sketch, box: npt.NDArray[np.float64], pen: int = 0, *, baselin
         index=sketch.index,
         temperature=sketch.temperature,
         source=sketch.source,
+        how=sketch.how,
     )
 
 

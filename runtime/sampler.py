@@ -20,6 +20,8 @@ The pen departs from eq. 8 on purpose. Ends of lines and of the sketch are rare 
 rest, at 0.3 they hardly ever win, and a fifth of all sketches scribbled on until they were cut. At tau = 1 all is as
 the model learnt it, at tau = 0 nothing is left to chance.
 
+Other settings of the choice are in `runtime/knobs.py`; with its defaults they change nothing.
+
 Rounding also absorbs the last bits in which one processor or batch size may differ from another.
 """
 
@@ -34,6 +36,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import BundleError
+from sketch_edge.runtime.knobs import PLAIN, Knobs
 from sketch_edge.runtime.manifest import PEN_STATES, Manifest
 from sketch_edge.runtime.noise import Floats, Noise
 from sketch_edge.runtime.session import Decoder, State, Stepping
@@ -64,6 +67,13 @@ class Job:
     seed: int
     index: int
 
+    start: State | None = None
+    """The state to start from, a batch of one; where not given, that of the class and the noise's own z."""
+
+    given: npt.NDArray[np.float32] | None = None
+    """Stroke-5 rows in model units, (n, 5), that the model is told before it draws, as if it had drawn them (teacher
+    forcing). They are not among the rows that it gives, take no noise, and count for nothing."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -76,7 +86,9 @@ class Rows:
     """The model ended the sketch by itself; False where it was cut at the most points allowed."""
 
 
-def draw_rows(decoder: Decoder, manifest: Manifest, jobs: Sequence[Job], tau: float, max_points: int) -> Iterator[Rows]:
+def draw_rows(
+    decoder: Decoder, manifest: Manifest, jobs: Sequence[Job], tau: float, max_points: int, knobs: Knobs = PLAIN
+) -> Iterator[Rows]:
     """Draw sketches, many at a time; yields them in the order of `jobs`, each as soon as all before it are done.
 
     Each is the same as if it were drawn alone.
@@ -84,7 +96,7 @@ def draw_rows(decoder: Decoder, manifest: Manifest, jobs: Sequence[Job], tau: fl
     Raises:
         BundleError: the model gives numbers that are not finite.
     """
-    table = _Table(decoder, manifest, tau, max_points, places=BATCH)
+    table = _Table(decoder, manifest, tau, max_points, knobs, places=BATCH)
     waiting = deque(enumerate(jobs))
     done: dict[int, Rows] = {}
     for number in range(len(jobs)):
@@ -97,14 +109,14 @@ def draw_rows(decoder: Decoder, manifest: Manifest, jobs: Sequence[Job], tau: fl
 
 
 def stream_rows(
-    decoder: Decoder, manifest: Manifest, job: Job, tau: float, max_points: int
+    decoder: Decoder, manifest: Manifest, job: Job, tau: float, max_points: int, knobs: Knobs = PLAIN
 ) -> Iterator[tuple[int, int, int]]:
     """Draw one sketch row by row: (dx, dy, lift) as in `Rows.rows`, each as soon as the model gave it.
 
     Raises:
         BundleError: the model gives numbers that are not finite.
     """
-    table = _Table(decoder, manifest, tau, max_points, places=1)
+    table = _Table(decoder, manifest, tau, max_points, knobs, places=1)
     table.seat(deque([(0, job)]))
     pen = table.pens[0]
     while not pen.ended:
@@ -122,14 +134,17 @@ def pen_temperature(tau: float) -> float:
 class _Pen:
     """One sketch while it is drawn."""
 
-    def __init__(self, number: int, noise: Noise, mixtures: int, tau: float) -> None:
+    def __init__(self, number: int, job: Job, noise: Noise, mixtures: int, tau: float, knobs: Knobs) -> None:
         self.number = number
         self.rows: list[tuple[int, int, int]] = []
+        self.given: deque[Floats] = deque(() if job.given is None else job.given)
+        """Rows that the model is still to be told."""
         self.ended = False
         self.complete = False
         self._noise = noise
         self._tau = np.full(PEN_STATES + mixtures, tau, np.float32)
-        self._tau[:PEN_STATES] = pen_temperature(tau)
+        self._tau[:PEN_STATES] = pen_temperature(tau) if knobs.pen_temperature is None else knobs.pen_temperature
+        self._end_bias = np.float32(knobs.end_bias)
         self._root_tau = math.sqrt(tau)
         self.refill()
 
@@ -139,7 +154,9 @@ class _Pen:
         self.at = 0
         """The step within the block."""
         self.gumbels: Floats = gumbels * self._tau
-        """(BLOCK, 3 + M)"""
+        """(BLOCK, 3 + M); the end's with its bias."""
+        if self._end_bias:
+            self.gumbels[:, PEN_STATES - 1] += self._end_bias
         self.normals: list[list[float]] = (normals.astype(np.float64) * self._root_tau).tolist()
         """BLOCK pairs."""
 
@@ -147,12 +164,15 @@ class _Pen:
 class _Table:
     """Sketches that are drawn side by side, each in its place (a row of the batch)."""
 
-    def __init__(self, decoder: Decoder, manifest: Manifest, tau: float, max_points: int, places: int) -> None:
+    def __init__(
+        self, decoder: Decoder, manifest: Manifest, tau: float, max_points: int, knobs: Knobs, places: int
+    ) -> None:
         self._decoder = decoder
         self._sizes = manifest.sizes
         self._unit = manifest.scale * manifest.grid
         self._longest = LONGEST_MOVE * manifest.grid
         self._tau = tau
+        self._knobs = knobs
         self._max_points = max_points
         self._places = places
         self._steps: Stepping | None = None
@@ -168,21 +188,34 @@ class _Table:
         noises = [Noise(job.seed, job.index, self._sizes.latent, self._sizes.mixtures) for _, job in guests]
         states, rows = [], [np.tile(np.array(START_TOKEN, np.float32), (len(guests), 1))]
         if guests:
-            z = np.stack([noise.z for noise in noises]) * np.float32(math.sqrt(self._tau))
-            states.append(self._decoder.start(z, [job.class_id for _, job in guests]))
+            states.append(self._first_states([job for _, job in guests], noises))
         if self._steps is not None and kept:
             states.append(State(*(array[kept] for array in self._steps.state)))
             rows.append(self._steps.x[kept])
         self.pens = [
             *(
-                _Pen(number, noise, self._sizes.mixtures, self._tau)
-                for (number, _), noise in zip(guests, noises, strict=True)
+                _Pen(number, job, noise, self._sizes.mixtures, self._tau, self._knobs)
+                for (number, job), noise in zip(guests, noises, strict=True)
             ),
             *(self.pens[place] for place in kept),
         ]
         self._steps = self._decoder.steps(State(*(np.concatenate(arrays) for arrays in zip(*states, strict=True))))
         self._steps.x[:] = np.concatenate(rows)
         self._x, self._y = _flat(self._steps.x), _flat(self._steps.y)
+
+    def _first_states(self, jobs: Sequence[Job], noises: Sequence[Noise]) -> State:
+        """What sketches start from: their jobs say it, or z and the class do."""
+        if all(job.start is not None for job in jobs):
+            given = [job.start for job in jobs if job.start is not None]
+            return State(*(np.concatenate(arrays) for arrays in zip(*given, strict=True)))
+        z = np.stack([noise.z for noise in noises]) * np.float32(math.sqrt(self._tau))
+        states = self._decoder.start(z, [job.class_id for job in jobs])
+        for place, job in enumerate(jobs):
+            if job.start is not None:
+                states = State(*(np.array(array) for array in states))
+                for array, own in zip(states, job.start, strict=True):
+                    array[place] = own[0]
+        return states
 
     def step(self) -> list[_Pen]:
         """Take every sketch one row on; returns those that ended with it.
@@ -200,6 +233,9 @@ class _Table:
         for place, (down, up, end) in enumerate(scores[:, :PEN_STATES].tolist()):
             pen = self.pens[place]
             if pen.ended:
+                continue
+            if pen.given:
+                self._steps.x[place] = pen.given.popleft()
                 continue
             rows = pen.rows
             if end > down and end > up and rows:
@@ -229,6 +265,11 @@ class _Table:
         for place, pen in enumerate(self.pens):
             scores[place] = pen.gumbels[pen.at]
         scores += y[:, : scores.shape[1]]
+        top = self._knobs.top_k
+        if top is not None and top < self._sizes.mixtures:
+            logits = y[:, PEN_STATES : scores.shape[1]]
+            unlikely = np.argsort(-logits, axis=1, kind="stable")[:, top:]
+            np.put_along_axis(scores[:, PEN_STATES:], unlikely, np.float32(-np.inf), axis=1)
         return scores
 
 

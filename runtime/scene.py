@@ -122,6 +122,9 @@ class Placed:
     """How far behind: an object hides what has a greater depth, where hidden lines are removed. Equal depths hide
     nothing of each other."""
 
+    how: str = ""
+    """What else it takes to have it again, as in `Sketch`."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", checked_lines(self.lines, self.label or "object"))
         if not math.isfinite(self.depth):
@@ -134,7 +137,7 @@ class Placed:
 
     def sketch(self) -> Sketch:
         """The object as a sketch, its lines still in mm."""
-        return Sketch(self.lines, self.label, self.seed, self.index, self.temperature, self.source)
+        return Sketch(self.lines, self.label, self.seed, self.index, self.temperature, self.source, how=self.how)
 
 
 @dataclass(frozen=True)

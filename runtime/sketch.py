@@ -74,6 +74,9 @@ class Sketch:
     complete: bool = True
     """False where a model would have gone on, but the most points allowed were reached."""
 
+    how: str = ""
+    """What else it takes to have it again, such as "top 3" or "between, 0.5"; empty for a plain drawing."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", checked_lines(self.lines, self.label or "sketch"))
 

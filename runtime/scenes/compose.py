@@ -48,7 +48,7 @@ def compose(composition: Composition, artist: Artist, *, max_points: int | None 
         pen = placed[thing.pen] if thing.pen is not None else 0
         lines = spots[member].lines
         recipe = (sketch.seed, sketch.index, sketch.temperature, sketch.source)
-        each = Placed(lines, thing.kind, pen, *recipe, depth=depths[member])
+        each = Placed(lines, thing.kind, pen, *recipe, depth=depths[member], how=sketch.how)
         _check_inside(composition, member, each, pens[pen].width_mm)
         objects.append(each)
     return Scene(composition.paper, pens, tuple(objects))

@@ -13,8 +13,8 @@ def render(sketches: Sequence[Sketch]) -> bytes:
 
     Each record has the official keys "word" and "drawing": whole numbers, larger side 255. It has no "key_id",
     "countrycode", "timestamp" and "recognized", which say what a player and the game did. A sketch with a seed, that
-    is, one that a model drew, also has "synthetic": true, "seed", "index", and where known "temperature" and
-    "source", so that nobody takes it for a person's.
+    is, one that a model drew, also has "synthetic": true, "seed", "index", and where known "temperature",
+    "how" and "source", so that nobody takes it for a person's.
     """
     return b"".join(json.dumps(_record(sketch), allow_nan=False).encode("ascii") + b"\n" for sketch in sketches)
 
@@ -25,6 +25,8 @@ def _record(sketch: Sketch) -> dict[str, object]:
         record |= {"synthetic": True, "seed": sketch.seed, "index": sketch.index}
         if sketch.temperature is not None:
             record["temperature"] = round(sketch.temperature, 6)
+        if sketch.how:
+            record["how"] = sketch.how
         if sketch.source:
             record["source"] = sketch.source
     record["drawing"] = sketch.to_simplified()

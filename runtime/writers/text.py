@@ -41,6 +41,8 @@ def description_of(each: Placed) -> str:
         parts += [f"seed {each.seed}", f"sketch {each.index}"]
     if each.temperature is not None:
         parts.append(f"temperature {each.temperature:g}")
+    if each.how:
+        parts.append(clean_text(each.how))
     if each.source:
         parts.append(f"drawn by {clean_text(each.source)}")
     return ", ".join(part for part in parts if part)
