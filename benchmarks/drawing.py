@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -190,12 +189,16 @@ def process_ms(command: list[str]) -> float:
 
 
 def peak_mb(command: list[str]) -> float:
-    """Megabytes (10^6) that a process needs at its peak; Linux counts them in KiB."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, f"{command}: ended with {process.returncode}"
-    return usage.ru_maxrss * 1024 / 1e6
+    """Megabytes (10^6) that a process needs at its peak; Linux counts them in KiB.
+
+    It is started by a small process: a child counts what its parent had when it was started.
+    """
+    code = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, capture_output=True); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    done = subprocess.run([command[0], "-c", code, *command], check=True, capture_output=True, text=True)
+    return int(done.stdout) * 1024 / 1e6
 
 
 def installed_mb(python: str) -> float:
