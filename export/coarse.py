@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import torch
 from onnx import helper, numpy_helper
-from torch import Tensor
 
-from sketch_edge.export.quantise import quantised_copy, stored_arrays
+from sketch_edge.export.quantise import stored_arrays
 from sketch_edge.runtime.errors import UnfinishedError
-from sketch_edge.train.model import SketchVAE
 
 LEVELS = 63
 """Points of the grid from 0, without it, to 1. Stored as 1 to 127, for processors without VNNI or dot-product
@@ -87,39 +84,3 @@ def _whole_product(state: str, weight: str, scale: str, product: str) -> list[on
         node("Cast", [whole], [real], name=f"Cast_{state}", to=onnx.TensorProto.FLOAT),
         node("Mul", [real, scale], [product], name=f"Mul_{state}"),
     ]
-
-
-class CoarseVAE(SketchVAE):
-    """The torch model that an int8 bundle computes: whatever is multiplied with h sees it rounded."""
-
-    def unroll(
-        self, rows: Tensor, z: Tensor, label: Tensor, state: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """As that of `SketchVAE`; the hidden vectors are given rounded, the state is not."""
-        hidden = []
-        for row in rows:
-            _, state = super().unroll(row[None], z, label, (seen(self, state[0]), state[1]))
-            hidden.append(seen(self, state[0][0]))
-        return torch.stack(hidden), state
-
-
-def seen(model: SketchVAE, h: Tensor) -> Tensor:
-    """What the products of a model see of h: all of it, or, in variant int8, the nearest point of the grid."""
-    if not isinstance(model, CoarseVAE):
-        return h
-    scale = torch.tensor(SCALE)  # in float32, as the graph divides: a tie must fall to the same side
-    return (torch.round(h.float() / scale).double() / LEVELS).to(h.dtype)
-
-
-def coarse_copy(model: SketchVAE) -> CoarseVAE:
-    """Give the torch model that an int8 bundle computes: weights as in w8, the state rounded too."""
-    coarse = CoarseVAE(model.config, model.classes)
-    coarse.load_state_dict(quantised_copy(model).state_dict())
-    return coarse.eval()
-
-
-def fine_copy(coarse: CoarseVAE) -> SketchVAE:
-    """Give the same model, in the same precision, without the rounding of the state."""
-    fine = SketchVAE(coarse.config, coarse.classes).to(coarse.head.weight.dtype)
-    fine.load_state_dict(coarse.state_dict())
-    return fine.eval()

@@ -19,12 +19,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from sketch_edge.export.compare import IR_VERSION, OPSET
 from sketch_edge.runtime.strokes import STROKE
 from sketch_edge.train.cell import Start, Step
 from sketch_edge.train.model import SketchVAE, weight_of
 
-OPSET = 18
-IR_VERSION = 8
 EXAMPLE_BATCH = 2  # an example batch of 1 would freeze the batch dimension
 
 
@@ -114,11 +113,6 @@ def _encode_nodes(units: int) -> list[onnx.NodeProto]:
         node("Mul", ["log_variance", "half"], ["log_sigma"]),
         node("Exp", ["log_sigma"], ["sigma"]),
     ]
-
-
-def to_bytes(model: onnx.ModelProto) -> bytes:
-    """Serialise a graph; the same graph gives the same bytes."""
-    return bytes(model.SerializeToString(deterministic=True))
 
 
 def _trace(

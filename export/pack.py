@@ -7,32 +7,19 @@ import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import ROUND_UP, Decimal
 from pathlib import Path
 
 import onnx
 import torch
 
-from sketch_edge.export.coarse import check_whole_products, coarse_copy, multiply_whole_numbers
+from sketch_edge.export.coarse import check_whole_products, multiply_whole_numbers
+from sketch_edge.export.compare import BATCHES, STEPS, check_graph, to_bytes
 from sketch_edge.export.drawings import Likeness, require_like_drawings, require_same_drawings
-from sketch_edge.export.graphs import assemble_encode, to_bytes, trace_start, trace_step
-from sketch_edge.export.quantise import (
-    SMALLEST,
-    check_quantised,
-    quantise_weights,
-    quantised_copy,
-    weights_to_quantise,
-)
-from sketch_edge.export.verify import (
-    BATCHES,
-    STEPS,
-    Measured,
-    Rounding,
-    check_graph,
-    measure,
-    require_parity,
-    rounding_error,
-)
+from sketch_edge.export.graphs import assemble_encode, trace_start, trace_step
+from sketch_edge.export.quantise import SMALLEST, check_quantised, quantise_weights
+from sketch_edge.export.rounded import coarse_copy, quantised_copy, weights_to_quantise
+from sketch_edge.export.rules import VARIANTS, check_sizes, check_texts, name_of, round_up
+from sketch_edge.export.verify import Measured, Rounding, measure, require_parity, rounding_error
 from sketch_edge.export.whole import assemble_draw
 from sketch_edge.runtime.bundle import (
     MAX_BYTES,
@@ -48,24 +35,14 @@ from sketch_edge.runtime.bundle import (
 )
 from sketch_edge.runtime.errors import InputError, UnfinishedError
 from sketch_edge.runtime.files import check_writable, write_atomic
-from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, MAX_TEMPERATURE, TEMPERATURE, short
+from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, TEMPERATURE, short
 from sketch_edge.runtime.session import Session
 from sketch_edge.train.cell import Start, Step
 from sketch_edge.train.checkpoint import Checkpoint
 from sketch_edge.train.model import SketchVAE
 
-VARIANTS = {"none": "fp32", "w8": "w8", "int8": "int8"}
-"""What `--quantize` says, and the variant that the manifest names."""
-
 REFERENCES = {"none": lambda model: model, "w8": quantised_copy, "int8": coarse_copy}
 """The torch model whose numbers the graphs of a variant must give."""
-
-LARGEST_SHARE = 0.3
-"""Of the float32 bytes that a rounded bundle may have, where there is enough to round: SIZED bytes in float32."""
-
-SIZED = 1_000_000
-DRAW_EXTRA = 8192
-"""Bytes by which draw.onnx may exceed step.onnx: the sampler's, not weights."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +99,8 @@ def export_bundle(
     if quantize not in VARIANTS:
         raise InputError(f"quantize {quantize!r}: is unknown; choose one of {', '.join(VARIANTS)}")
     checkpoint = keep_classes(checkpoint, classes) if classes else checkpoint
-    name = _name_of(path) if name is None else name
-    _check_texts(name, temperature)
+    name = name_of(path) if name is None else name
+    check_texts(name, temperature)
     model = checkpoint.model()
     if quantize == "int8":
         _check_large_enough(model)
@@ -132,7 +109,7 @@ def export_bundle(
     originals = _make_members(model, traced, "none", manifest)
     members = originals if quantize == "none" else _make_members(model, traced, quantize, manifest)
     fp32_total = sum(map(len, originals.values()))
-    _check_sizes(members, fp32_total, quantize)
+    check_sizes(members, fp32_total, quantize)
     total = sum(map(len, members.values())) + MAX_MANIFEST_BYTES
     if total > MAX_BYTES:
         raise UnfinishedError(
@@ -149,7 +126,7 @@ def export_bundle(
     rounding = likeness = None
     if quantize != "none":
         rounding, likeness = rounding_error(model, reference), require_like_drawings(session, original, manifest)
-    parity = replace(manifest.parity, max_abs_error=_round_up(max(measured.step.largest, measured.encode.largest)))
+    parity = replace(manifest.parity, max_abs_error=round_up(max(measured.step.largest, measured.encode.largest)))
     content = pack_bundle(replace(manifest, parity=parity), members, where=str(path))
     write_atomic(path, content)
     return ExportReport(
@@ -169,45 +146,6 @@ def _check_large_enough(model: SketchVAE) -> None:
     smallest = model.config.decoder_hidden * min(4 * model.config.decoder_hidden, model.head.out_features)
     if smallest < SMALLEST:
         raise InputError(f"quantize 'int8': this decoder is too small for it ({smallest} weights); choose w8 or none")
-
-
-def _check_sizes(members: dict[str, bytes], fp32_total: int, quantize: str) -> None:
-    """Refuse what is larger than it should be: weights that were silently not rounded, or stored twice.
-
-    Raises:
-        UnfinishedError: more than LARGEST_SHARE of the float32 bytes, or a draw graph with more than the step in it.
-    """
-    total = sum(map(len, members.values()))
-    if quantize != "none" and fp32_total >= SIZED and total > LARGEST_SHARE * fp32_total:
-        raise UnfinishedError(
-            f"the graphs have {total} bytes, over {LARGEST_SHARE} of float32's {fp32_total}; report this"
-        )
-    if len(members["draw.onnx"]) > len(members["step.onnx"]) + DRAW_EXTRA:
-        raise UnfinishedError(
-            f"draw.onnx: has {len(members['draw.onnx'])} bytes, too many around step.onnx; report this"
-        )
-
-
-def _check_texts(name: str, temperature: float) -> None:
-    """Refuse what a manifest cannot say, before the work begins."""
-    if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
-        raise InputError(f"name {short(name)}: expected 1 to {MAX_NAME_LENGTH} printable letters")
-    if not 0 <= temperature <= MAX_TEMPERATURE:  # false for nan too
-        raise InputError(f"temperature {temperature}: expected a number, 0 to {MAX_TEMPERATURE:g}")
-
-
-def _name_of(path: Path) -> str:
-    """Name a model as its file, up to the first dot, as far as a manifest can say it."""
-    name = "".join(char for char in path.name.split(".")[0] if char.isprintable())
-    return name[:MAX_NAME_LENGTH] or "model"
-
-
-def _round_up(number: float) -> float:
-    """Round up to two digits: further ones depend on the machine, and two exports shall be equal."""
-    if number == 0:
-        return 0.0
-    unit = Decimal(1).scaleb(Decimal(number).adjusted() - 1)
-    return float(Decimal(number).quantize(unit, ROUND_UP))
 
 
 def keep_classes(checkpoint: Checkpoint, classes: Sequence[str]) -> Checkpoint:

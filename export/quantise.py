@@ -6,19 +6,14 @@ DequantizeLinear gives q * s back when the session starts. The result does not d
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-import torch
 from onnx import helper, numpy_helper
-from torch import Tensor
 
 from sketch_edge.runtime.errors import UnfinishedError
-from sketch_edge.runtime.strokes import STROKE
-from sketch_edge.train.model import SketchVAE, weight_of
 
 SMALLEST = 1024
 """Matrices with fewer entries stay float32: they cost nothing and their rounding would."""
@@ -47,18 +42,6 @@ def quantise_weights(model: onnx.ModelProto) -> int:
     for node in reversed(new_nodes):
         graph.node.insert(0, node)
     return len(replaced)
-
-
-def weights_to_quantise(model: SketchVAE) -> dict[str, int]:
-    """How many weights of each graph a w8 bundle of this model stores as int8, told from its sizes alone."""
-    config = model.config
-    E, Z, H, He = config.class_embedding, config.latent, config.decoder_hidden, config.encoder_hidden
-    sizes = {
-        "start.onnx": ((Z + E) * 2 * H, (Z + E) * 4 * H),
-        "step.onnx": (STROKE * 4 * H, H * 4 * H, H * model.head.out_features),
-        "encode.onnx": (E * 4 * He, 2 * 4 * He * STROKE, 2 * 4 * He * He, 2 * He * 2 * Z),
-    }
-    return {name: sum(size >= SMALLEST for size in weights) for name, weights in sizes.items()}
 
 
 def round_trip(weight: npt.NDArray[np.float32], axis: int = 1) -> npt.NDArray[np.float32]:
@@ -138,32 +121,3 @@ def _along(scale: npt.NDArray[np.float32], axis: int, dimensions: int) -> npt.ND
     shape = [1] * dimensions
     shape[axis] = -1
     return scale.reshape(shape)
-
-
-def quantised_copy(model: SketchVAE) -> SketchVAE:
-    """Give the torch model that a w8 bundle computes: every stored weight rounded to int8 and back.
-
-    It is the reference that w8 graphs are verified against; what the rounding itself costs is measured apart.
-    """
-    rounded = copy.deepcopy(model)
-    with torch.no_grad():
-        for linear in (rounded.encoder_start, rounded.posterior, rounded.decoder_start, rounded.head):
-            linear.weight.copy_(_rounded(linear.weight))
-        both = (rounded.encoder_forward, rounded.encoder_backward)
-        for name in ("weight_ih_l0", "weight_hh_l0"):
-            stacked = torch.stack([weight_of(lstm, name) for lstm in both])
-            for lstm, weight in zip(both, _rounded(stacked, axis=1), strict=True):
-                weight_of(lstm, name).copy_(weight)
-        decoder = rounded.decoder
-        recurrent, incoming = weight_of(decoder, "weight_hh_l0"), weight_of(decoder, "weight_ih_l0")
-        recurrent.copy_(_rounded(recurrent))
-        # The exported cell keeps the columns of the row apart from those of z and the class.
-        columns = torch.split(incoming, [STROKE, decoder.input_size - STROKE], dim=1)
-        incoming.copy_(torch.cat([_rounded(part) for part in columns], dim=1))
-    return rounded
-
-
-def _rounded(weight: Tensor, axis: int = 0) -> Tensor:
-    if weight.numel() < SMALLEST:
-        return weight
-    return torch.from_numpy(round_trip(weight.detach().numpy(), axis))

@@ -29,12 +29,11 @@ from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import onnx
 import torch
 from torch import Tensor
 
-from sketch_edge.export.coarse import CoarseVAE, fine_copy, seen
+from sketch_edge.export.compare import BATCHES, ROUNDING_SHARE, STEPS, Difference, Reals, allowed
+from sketch_edge.export.rounded import CoarseVAE, fine_copy, seen
 from sketch_edge.runtime.errors import CheckpointError, UnfinishedError
 from sketch_edge.runtime.manifest import Manifest
 from sketch_edge.runtime.noise import Noise
@@ -43,49 +42,12 @@ from sketch_edge.runtime.session import Session, State
 from sketch_edge.runtime.strokes import START_TOKEN, stroke3_to_stroke5
 from sketch_edge.train.model import SketchVAE
 
-STEPS = 250
-BATCHES = (1, 2, 5)
-TOLERANCE = 1e-5
-"""Absolute for numbers of magnitude up to 1, relative beyond."""
-
-FLOAT32_TIMES = 10.0
-"""How many times as far as torch's own float32 the graphs may drift; roundings differ by luck, errors by far more."""
-
 DRAWN = 8
 """Sketches of the model itself among those that are compared."""
-
-ROUNDING_SHARE = 0.1
-"""Most that rounding to int8 may change a step's output, as a share of the outputs' own spread, both root mean square.
-Seen: about 0.01 with w8 and 0.02 with int8; a weight or scale that is simply wrong gives 0.5 and more."""
 
 ENCODED_ROWS = 60
 CLASS_STEPS = 3
 """Steps over which every single class is compared."""
-
-Reals = npt.NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How far numbers are from what they should be."""
-
-    largest: float
-    """Largest |x - y| / max(1, |y|)."""
-
-    share: float
-    """Largest share of what is allowed: up to 1 passes."""
-
-    @classmethod
-    def of(cls, found: Reals, expected: Reals, tolerance: float = TOLERANCE) -> Difference:
-        """Compare two arrays of one shape; infinite where a number is not finite."""
-        if not (np.isfinite(found).all() and np.isfinite(expected).all()):
-            return cls(np.inf, np.inf)
-        largest = float((np.abs(found - expected) / np.maximum(1.0, np.abs(expected))).max())
-        return cls(largest, largest / tolerance)
-
-    def __or__(self, other: Difference) -> Difference:
-        """Give the larger of each."""
-        return Difference(max(self.largest, other.largest), max(self.share, other.share))
 
 
 @dataclass(frozen=True)
@@ -124,18 +86,6 @@ class Sketches(NamedTuple):
 
     class_ids: Tensor
     """int64 (B,)."""
-
-
-def check_graph(name: str, model: onnx.ModelProto) -> None:
-    """Run the onnx checker, with shapes inferred.
-
-    Raises:
-        UnfinishedError: the graph is not valid.
-    """
-    try:
-        onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise UnfinishedError(f"{name}: is not valid ONNX ({error}); report this with your versions") from error
 
 
 def measure(model: SketchVAE, session: Session, manifest: Manifest) -> Measured:
@@ -247,7 +197,7 @@ def _drift(exact: SketchVAE, sketches: Sketches, y: Reals, float32: Reals) -> Di
     """
     expected = _decode(exact, sketches)
     other = _decode(fine_copy(exact), sketches) if isinstance(exact, CoarseVAE) else float32
-    return Difference.of(y, expected, _tolerance(other, expected))
+    return Difference.of(y, expected, allowed(other, expected))
 
 
 def _compare_encoders(exact: SketchVAE, model: SketchVAE, session: Session, batch: int) -> Difference:
@@ -258,13 +208,7 @@ def _compare_encoders(exact: SketchVAE, model: SketchVAE, session: Session, batc
         rows[length:, place] = torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0])
     expected, float32 = (_encode(each, rows, lengths, class_ids) for each in (exact, model))
     found = np.stack(session.encode(rows.numpy().transpose(1, 0, 2), lengths.tolist(), class_ids.tolist()))
-    return Difference.of(found, expected, _tolerance(float32, expected))
-
-
-def _tolerance(float32: Reals, expected: Reals) -> float:
-    """What is allowed where rounding is carried on: the tolerance, or FLOAT32_TIMES what torch's float32 departs."""
-    departure = Difference.of(float32, expected).largest
-    return max(TOLERANCE, FLOAT32_TIMES * departure) if np.isfinite(departure) else TOLERANCE
+    return Difference.of(found, expected, allowed(float32, expected))
 
 
 def _time_step(model: SketchVAE, session: Session) -> float:

@@ -8,18 +8,11 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from sketch_edge.export.coarse import (
-    LEVELS,
-    ZERO,
-    CoarseVAE,
-    check_whole_products,
-    coarse_copy,
-    multiply_whole_numbers,
-    seen,
-)
+from sketch_edge.export.coarse import LEVELS, ZERO, check_whole_products, multiply_whole_numbers
 from sketch_edge.export.graphs import trace_step
 from sketch_edge.export.pack import export_bundle
-from sketch_edge.export.quantise import quantise_weights, quantised_copy
+from sketch_edge.export.quantise import quantise_weights
+from sketch_edge.export.rounded import CoarseVAE, coarse_copy, quantised_copy, seen
 from sketch_edge.export.verify import measure, require_parity, rounding_error
 from sketch_edge.runtime.blocks import draw_blocks
 from sketch_edge.runtime.bundle import read_bundle

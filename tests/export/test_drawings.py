@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
+from sketch_edge.export.compare import to_bytes
 from sketch_edge.export.drawings import BOUNDS, LIKE, compare, largest_gap, require_like_drawings
-from sketch_edge.export.graphs import to_bytes
 from sketch_edge.export.whole import assemble_draw
 from sketch_edge.runtime.bundle import read_bundle
 from sketch_edge.runtime.errors import UnfinishedError

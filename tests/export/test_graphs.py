@@ -3,8 +3,8 @@
 import onnx
 import pytest
 
-from sketch_edge.export.graphs import IR_VERSION, OPSET, assemble_encode, to_bytes, trace_start, trace_step
-from sketch_edge.export.verify import check_graph
+from sketch_edge.export.compare import IR_VERSION, OPSET, check_graph, to_bytes
+from sketch_edge.export.graphs import assemble_encode, trace_start, trace_step
 from sketch_edge.train.cell import Start, Step
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from sketch_edge import load
 from sketch_edge.export import pack
-from sketch_edge.export.pack import _name_of, _round_up, export_bundle, keep_classes
-from sketch_edge.export.verify import TOLERANCE
+from sketch_edge.export.compare import TOLERANCE
+from sketch_edge.export.pack import export_bundle, keep_classes
+from sketch_edge.export.rules import name_of, round_up
 from sketch_edge.runtime.bundle import read_bundle
 from sketch_edge.runtime.errors import CheckpointError, InputError, UnfinishedError
 from sketch_edge.train.checkpoint import About
@@ -61,8 +62,8 @@ def test_another_process_exports_the_same_bytes(rounded, checkpoint_file, tmp_pa
 def test_a_number_is_rounded_up_to_two_digits():
     """What is written is never less than what was seen."""
     for number, expected in ((3.14159e-7, 3.2e-7), (9.91e-6, 1e-5), (2.0, 2.0), (0.0, 0.0)):
-        assert _round_up(number) == pytest.approx(expected, rel=1e-12)
-        assert _round_up(number) >= number
+        assert round_up(number) == pytest.approx(expected, rel=1e-12)
+        assert round_up(number) >= number
 
 
 def test_bundle_draws_what_torch_draws(checkpoint, whole):
@@ -118,7 +119,7 @@ def test_what_a_manifest_cannot_say_is_refused_before_the_work(checkpoint, tmp_p
 )
 def test_a_file_name_becomes_a_name_that_a_manifest_takes(file, name):
     """Cut, without control characters, never empty."""
-    assert _name_of(Path(file)) == name
+    assert name_of(Path(file)) == name
 
 
 def test_a_bundle_too_large_to_be_read_is_not_written(checkpoint, tmp_path, monkeypatch):

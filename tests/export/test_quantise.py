@@ -6,8 +6,10 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from sketch_edge.export.graphs import assemble_encode, to_bytes, trace_step
-from sketch_edge.export.quantise import check_quantised, quantise_weights, round_trip, weights_to_quantise
+from sketch_edge.export.compare import to_bytes
+from sketch_edge.export.graphs import assemble_encode, trace_step
+from sketch_edge.export.quantise import check_quantised, quantise_weights, round_trip
+from sketch_edge.export.rounded import weights_to_quantise
 from sketch_edge.runtime.errors import UnfinishedError
 from sketch_edge.train.cell import Step
 from sketch_edge.train.config import ModelConfig

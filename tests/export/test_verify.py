@@ -9,16 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from sketch_edge.export.compare import TOLERANCE, Difference  # noqa: E402
 from sketch_edge.export.pack import _make_members, _manifest, _trace  # noqa: E402
-from sketch_edge.export.quantise import quantised_copy  # noqa: E402
-from sketch_edge.export.verify import (  # noqa: E402
-    TOLERANCE,
-    Difference,
-    Measured,
-    measure,
-    require_parity,
-    rounding_error,
-)
+from sketch_edge.export.rounded import quantised_copy  # noqa: E402
+from sketch_edge.export.verify import Measured, measure, require_parity, rounding_error  # noqa: E402
 from sketch_edge.runtime.bundle import Bundle, read_bundle  # noqa: E402
 from sketch_edge.runtime.errors import CheckpointError, UnfinishedError  # noqa: E402
 from sketch_edge.runtime.session import Session  # noqa: E402

@@ -8,10 +8,9 @@ import pytest
 
 from sketch_edge.export import whole as whole_graph
 from sketch_edge.export.coarse import multiply_whole_numbers
+from sketch_edge.export.compare import IR_VERSION, OPSET, check_graph, to_bytes
 from sketch_edge.export.drawings import require_same_drawings
-from sketch_edge.export.graphs import IR_VERSION, OPSET, to_bytes
-from sketch_edge.export.pack import DRAW_EXTRA, _check_sizes
-from sketch_edge.export.verify import check_graph
+from sketch_edge.export.rules import DRAW_EXTRA, check_sizes
 from sketch_edge.export.whole import assemble_draw
 from sketch_edge.runtime.bundle import open_bundle, read_bundle
 from sketch_edge.runtime.errors import UnfinishedError
@@ -145,8 +144,8 @@ def test_one_constant_of_the_sampler_is_noticed(bundle):
 def test_sizes_that_tell_of_weights_left_behind_are_refused():
     """Over 0.3 of float32, or a draw graph that holds more than the step."""
     good = {"start.onnx": bytes(100_000), "step.onnx": bytes(150_000), "draw.onnx": bytes(150_000 + DRAW_EXTRA)}
-    _check_sizes(good, 1_400_000, "w8")
+    check_sizes(good, 1_400_000, "w8")
     with pytest.raises(UnfinishedError, match=r"over 0\.3 of float32's 1300000"):
-        _check_sizes(good, 1_300_000, "int8")
+        check_sizes(good, 1_300_000, "int8")
     with pytest.raises(UnfinishedError, match=r"draw\.onnx: has \d+ bytes, too many"):
-        _check_sizes(good | {"draw.onnx": bytes(150_001 + DRAW_EXTRA)}, 1_400_000, "none")
+        check_sizes(good | {"draw.onnx": bytes(150_001 + DRAW_EXTRA)}, 1_400_000, "none")
