@@ -197,7 +197,7 @@ def peak_mb(command: list[str]) -> float:
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, capture_output=True); "
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
-    done = subprocess.run([command[0], "-c", code, *command], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
     return int(done.stdout) * 1024 / 1e6
 
 
@@ -268,7 +268,7 @@ def main() -> None:
 def commands(python: str, bundle: Path | None, name: str, rounds: int) -> tuple[dict[str, float], dict[str, float]]:
     """Milliseconds of whole processes, and their peak of memory."""
     with tempfile.TemporaryDirectory() as folder:
-        draw = [python, "-c", "from sketch_edge.cli.draw import run; run()", "--class", name, "--seed", "1"]
+        draw = [str(Path(python).with_name("sketch-draw")), "--class", name, "--seed", "1"]
         draw += ["--model", str(bundle)] if bundle else []
         processes = {
             "python -c pass": [python, "-c", "pass"],
