@@ -1,6 +1,6 @@
 """A picture of what benchmarks/drawing.py measured.
 
-python benchmarks/picture.py [drawing.json] [docs/speed.svg]
+Call: python benchmarks/picture.py [drawing.json] [docs/speed.svg]
 """
 
 from __future__ import annotations
