@@ -21,9 +21,12 @@ from sketch_edge.runtime.sampler import Job, Rows, draw_rows, stream_rows
 from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import lines_to_stroke3, stroke3_to_lines, stroke3_to_stroke5
 
-if TYPE_CHECKING:  # a star alone needs no pages
+if TYPE_CHECKING:  # a star alone needs no pages, and nobody's drawing
+    from sketch_edge.runtime.plain.session import PlainSession
     from sketch_edge.runtime.scene import Scene
     from sketch_edge.runtime.scenes.composition import Composition
+    from sketch_edge.runtime.session import Session
+    from sketch_edge.runtime.together import DrawOptions, Settings
 
 RANDOM_SEED_BITS = 32
 """Seeds that nobody chose are short enough to be typed again."""
@@ -117,6 +120,11 @@ class Artist:
     def provider(self) -> str:
         """What it runs on: "cpu", "cuda" or "numpy"."""
         return self._session.provider
+
+    @property
+    def session(self) -> Session | PlainSession:
+        """The loaded graphs."""
+        return self._session
 
     def class_id(self, name: str) -> int:
         """The number of a class, an index into `classes`; case, spaces, "_" and "-" of the name do not matter.
@@ -264,6 +272,108 @@ class Artist:
         rows = stream_rows(self._session, self.manifest, job, tau, most, Knobs(**knobs))
         return Stream(_points(rows, self.manifest.grid), self.classes[class_id], seed, job.index)
 
+    def reconstruct(self, sketch: Sketch, name: str | None = None, **options: Unpack[DrawOptions]) -> Sketch:
+        """Draw a sketch again as the model sees it: from the mean of q(z | sketch, class) (Ha & Eck 2017, section 4.2).
+
+        Args:
+            sketch: in any units; see `sketch_edge.runtime.given.bring`.
+            name: its class; its label where not given.
+            **options: `seed`, `index`, `temperature`, `max_points` and the knobs of `draw`.
+
+        Returns:
+            The new drawing, in Quick, Draw! units from its first point.
+
+        Raises:
+            InputError: an unknown class, a number out of range, a sketch without lines or of too many points, or a
+                model without an encoder.
+            BundleError: the model gives numbers that are not finite.
+        """
+        from sketch_edge.runtime.together import reconstruct
+
+        return reconstruct(self, self._settings(options), sketch, name)
+
+    def between(
+        self,
+        first: Sketch,
+        last: Sketch,
+        count: int = 7,
+        *,
+        names: tuple[str | None, str | None] = (None, None),
+        **options: Unpack[DrawOptions],
+    ) -> list[Sketch]:
+        """Draw the way from one sketch to another: spherical interpolation of z (White 2016; Ha & Eck 2017, fig. 5).
+
+        Where their classes differ, what the decoder knows of the class is mixed likewise. The first and the last
+        drawing are what `reconstruct` gives of the two sketches with the same options; all have the same noise.
+
+        Args:
+            first: as in `reconstruct`.
+            last: likewise.
+            count: drawings, both ends among them, 2 to 10,000.
+            names: the classes of the two; their labels where not given.
+            **options: as in `reconstruct`; errors too.
+        """
+        from sketch_edge.runtime.together import between
+
+        return between(self, self._settings(options), first, last, count, names)
+
+    def vary(
+        self,
+        sketch: Sketch,
+        count: int = 1,
+        amount: float = 0.3,
+        *,
+        name: str | None = None,
+        **options: Unpack[DrawOptions],
+    ) -> list[Sketch]:
+        """Draw what is like a sketch: from z near the one that the model sees in it.
+
+        Args:
+            sketch: as in `reconstruct`.
+            count: drawings, 1 to 10,000; number i has the noise of `index` + i.
+            amount: how far from the sketch, 0 (what `reconstruct` gives) to 1 (any drawing of the class).
+            name: its class; its label where not given.
+            **options: as in `reconstruct`; errors too.
+        """
+        from sketch_edge.runtime.together import vary
+
+        return vary(self, self._settings(options), sketch, count, amount, name)
+
+    def finish(
+        self,
+        sketch: Sketch,
+        name: str | None = None,
+        count: int = 1,
+        *,
+        latent: str = "fit",
+        size: float | None = None,
+        joined: bool = False,
+        **options: Unpack[DrawOptions],
+    ) -> list[Sketch]:
+        """Go on from given strokes (Ha & Eck 2017, section 4.5): these are kept exactly, the rest is drawn.
+
+        Args:
+            sketch: the strokes so far, in any units, in the order in which they were drawn.
+            name: what it is to become; its label where not given.
+            count: endings, 1 to 10,000; number i has the noise of `index` + i.
+            latent: where z comes from: "fit" (one of 16 draws from the prior, by how likely the model finds the
+                strokes with it), "prior" (any draw), "encode" (what the model sees in the strokes as a whole drawing).
+            size: larger side of the whole drawing, in the units of the sketch; where not given, 255 if these are
+                whole numbers within 0 to 255, else the larger side of the strokes.
+            joined: the last stroke goes on, instead of the pen having been lifted there.
+            **options: as in `reconstruct`; `max_points` counts the given ones, after simplification.
+
+        Returns:
+            The endings, in the units of the sketch: first its lines, then those of the model.
+
+        Raises:
+            InputError, BundleError: as `reconstruct`; an encoder is needed for "encode" alone.
+        """
+        from sketch_edge.runtime.together import finish
+
+        settings = self._settings(options)
+        return finish(self, settings, sketch, name, count=count, latent=latent, size=size, joined=joined)
+
     def encode(self, sketch: Sketch, name: str) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """What the model sees in a sketch of the class `name`.
 
@@ -285,6 +395,20 @@ class Artist:
         scaled[:, :2] /= self.manifest.scale
         mu, sigma = self._session.encode(stroke3_to_stroke5(scaled)[None], [len(stroke3)], [class_id])
         return mu[0], sigma[0]
+
+    def _settings(self, options: DrawOptions) -> Settings:
+        """Options of drawing together, checked and filled in."""
+        from sketch_edge.runtime.together import Settings
+
+        own = ("seed", "index", "temperature", "max_points")
+        knobs = Knobs(**{key: value for key, value in options.items() if key not in own})  # type: ignore[arg-type]
+        return Settings(
+            _checked_seed(options.get("seed")),
+            _checked_integer("index", options.get("index", 0), 0, KEY_LIMIT - 1),
+            self._checked_temperature(options.get("temperature")),
+            self._checked_points(options.get("max_points")),
+            knobs,
+        )
 
     def _sketch(self, job: Job, drawn: Rows, tau: float, how: str = "") -> Sketch:
         lines = [line / self.manifest.grid for line in stroke3_to_lines(drawn.rows)]
