@@ -26,7 +26,7 @@ def main() -> None:
     import matplotlib as mpl
 
     mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "sketch-edge"  # else ids are random
+    mpl.rcParams |= {"svg.hashsalt": "sketch-edge", "svg.fonttype": "none"}  # else ids are random, letters paths
     import matplotlib.pyplot as plt
 
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("drawing.json")
