@@ -54,6 +54,7 @@ _EXTRAS = {
     "tqdm": "train",
     "tensorboard": "train",
     "matplotlib": "train",
+    "svgelements": "train",
     "onnx": "export",
     "onnxscript": "export",
     "onnx_ir": "export",

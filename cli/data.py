@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -147,6 +148,9 @@ def fetch(
 @click.option(
     "--synthetic", type=FILE, multiple=True, help="More files or folders, drawn by a model: only for train; repeatable."
 )
+@click.option("--svg-class", metavar="NAME", help="Class of the SVG files.  [default: the name of their folder]")
+@click.option("--credit", default="", metavar="TEXT", help="Whose the drawings are that are not Google's.")
+@click.option("--licence", default="", metavar="TEXT", help="Under which licence those are, such as CC0.")
 @click.option("--skip-bad", is_flag=True, help="Count bad records instead of stopping at the first.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar, no report.")
 def prepare(
@@ -161,14 +165,19 @@ def prepare(
     """Make a data set for sketch-train of drawings.
 
     PATH is a file, or a folder of files: simplified or raw ndjson (also .ndjson.gz), sketch-rnn .npz (read without
-    unpickling), json as sketch-draw writes it. Dropped are drawings that the game did not recognise, those over
-    --max-points, empty ones, and all but one of equal ones. The same files, options and seed give the same bytes.
+    unpickling), json as sketch-draw writes it, SVG (one drawing a file; the folder's name is the class, and a folder
+    of such folders is read whole). Dropped are drawings that the game did not recognise, those over --max-points, empty
+    ones, and all but one of equal ones. The same files, options and seed give the same bytes.
+
+    Credit and licence go on into checkpoint and bundle. Google's files say that they are Google's; --credit and
+    --licence are for the others.
 
     \b
     Examples:
         sketch-data prepare drawings --out data.npz
         sketch-data prepare drawings --out two.npz --classes "star,palm tree" --limit-per-class 3000
         sketch-data prepare drawings --out data.npz --synthetic teacher --limit-synthetic 1500
+        sketch-data prepare my-svgs --out mine.npz --credit "drawn by Ada" --licence CC0
     """  # noqa: D301 - a real \b keeps click from wrapping
     from sketch_edge.runtime.files import check_writable
     from sketch_edge.train.prepare import PrepareOptions, total_bytes
@@ -212,6 +221,10 @@ def _report(prepared: Prepared, out: Path, seconds: float) -> None:
     """Print the table of counts, and what a reader of it has to know besides."""
     for path in prepared.ignored:
         say(f"{path}: holds no drawings, passed over")
+    for name, notes in itertools.islice(prepared.notes.items(), MOST_NOTES):
+        say(f"{name}: {', '.join(notes)}")
+    if len(prepared.notes) > MOST_NOTES:
+        say(f"... and in {len(prepared.notes) - MOST_NOTES} more files; sketch-data check FILE tells of each")
     for name, (records, first) in prepared.bad.items():
         say(f"{name}: {f'{records} bad records' if records else 'bad from here on'}, passed over; the first: {first}")
     click.echo("\n".join(map(escape, format_counts(prepared.counts))))
@@ -220,7 +233,11 @@ def _report(prepared: Prepared, out: Path, seconds: float) -> None:
         f"{out}: {len(data)} drawings of {len(data.class_names)} classes, {len(data.points)} points, "
         f"scale {data.scale:.3f}, {_size(out.stat().st_size)}, {seconds:.1f} s"
     )
+    say(f"credit: {data.credit} ({data.licence})")
 
+
+MOST_NOTES = 10
+"""Files that are told of."""
 
 COLUMNS = (
     ("read", "read"),
@@ -268,6 +285,10 @@ def _describe_lines(found: Description) -> Iterator[str]:
     if found.scale is not None:
         yield f"  scale     {found.scale:.6f}"
     yield f"  sha256    {found.sha256}"
+    if found.credit:
+        yield f"  credit    {found.credit}"
+    for note in found.notes:
+        yield f"  note      {note}"
     for source in found.sources:
         made = ", synthetic" if source.synthetic else ""
         yield f"  source    {source.name}: {source.drawings} drawings{made}, sha256 {source.sha256[:16]}"

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     import torch
 
     from sketch_edge.train.config import Config
+    from sketch_edge.train.finetune import Source
     from sketch_edge.train.loop import Trainer
 
 
 @click.command("sketch-train", cls=SketchCommand)
 @click.argument("data", metavar="DATA.NPZ", required=False, type=click.Path(path_type=Path))
 @click.option("--out", default="model.pt", type=click.Path(path_type=Path), help="The checkpoint to write.")
+@click.option(
+    "--from", "source", type=click.Path(path_type=Path), help="Start from this model.pt or bundle, or from 'shipped'."
+)
 @click.option("--preset", help="Named settings to start from: vae-gmm.  [default: vae-gmm]")
 @click.option("--steps", type=click.IntRange(1, 10**8), help="Mini-batches in all.  [default: the preset's, 20000]")
 @click.option("--resume", is_flag=True, help="Go on from --out, bit for bit.")
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 def main(
     data: Path | None,
     out: Path,
+    source: Path | None,
     preset: str | None,
     steps: int | None,
     resume: bool,
@@ -55,17 +60,25 @@ def main(
     Beside model.pt a folder model.log/ is kept: loss.png, sheet-STEP.png (drawings of the model so far) and a
     TensorBoard log. Ctrl-C saves and stops; --resume goes on from there, as it does after a crash.
 
+    With --from a training starts from another model instead of from nothing: few drawings and few steps will do. Its
+    sizes and its scale are kept; classes that both have keep what the model knows of them, and classes that DATA.NPZ
+    lacks are left behind. 'shipped' is the bundle that comes with the package.
+
     \b
     Examples:
         sketch-train data.npz --out model.pt
         sketch-train data.npz --out model.pt --steps 40000 --set batch=100 --set latent=64
         sketch-train data.npz --out model.pt --resume
+        sketch-train mine.npz --from shipped --out mine.pt
         sketch-train --settings
         torchrun --nproc-per-node 4 -m sketch_edge.cli.train data.npz --out model.pt
     """  # noqa: D301 - click wants the control character itself
     changes = _parse_settings(settings)
     changes |= {name: value for name, value in (("steps", steps), ("seed", seed)) if value is not None}
-    config = _settings_of(preset, changes)
+    if source is not None and resume:
+        raise InputError("--from: starts a training, --resume goes on with one (and needs no source); leave --from out")
+    start = None if source is None else _load_source(source, preset, data, out, overwrite)
+    config = _settings_of(preset, changes) if start is None else start.config(changes)
     if show:
         click.echo(_list_settings(config))
         return
@@ -73,7 +86,7 @@ def main(
         raise InputError("DATA.NPZ: missing; give the data set to train on, which sketch-data prepare makes")
     _check_paths(data, out, resume, overwrite)
     with _memory_told(out):
-        trainer = _make_trainer(data, out, None if resume else config, preset, changes, device, threads)
+        trainer = _make_trainer(data, out, None if resume else config, preset, changes, device, threads, start)
         try:
             _watch(trainer, quiet)
             with _signals_as_wish() as wish:
@@ -111,6 +124,19 @@ def _check_paths(data: Path, out: Path, resume: bool, overwrite: bool) -> None:
         raise InputError(f"{log}: may not be written to (the log of the training goes there); choose another --out")
 
 
+def _load_source(source: Path, preset: str | None, data: Path | None, out: Path, overwrite: bool) -> Source:
+    """Read the model to start from, once it is known that the training can be written."""
+    from sketch_edge.train.finetune import load_source
+
+    if data is not None:
+        _check_paths(data, out, resume=False, overwrite=overwrite)
+        refuse_same(out, source, "the model to start from")
+    found = load_source(source)
+    if preset not in (None, found.checkpoint.config.preset):
+        raise InputError(f"--preset {preset}: {source} was made with {found.checkpoint.config.preset}; leave it out")
+    return found
+
+
 def _log_of(out: Path) -> Path:
     return out.with_suffix(".log")
 
@@ -123,6 +149,7 @@ def _make_trainer(
     changes: dict[str, object],
     device: str,
     threads: int | None,
+    start: Source | None,
 ) -> Trainer:
     """Read the data and make a trainer of these settings, or where there are none the one that `out` goes on with."""
     import torch
@@ -135,7 +162,7 @@ def _make_trainer(
         torch.set_num_threads(threads)
     chosen = _device(device)
     if config is not None:
-        trainer = Trainer(load_dataset(data), config, out, chosen, data_name=str(data))
+        trainer = Trainer(load_dataset(data), config, out, chosen, data_name=str(data), source=start)
         found = []
     else:
         checkpoint = load_checkpoint(out)
@@ -166,6 +193,12 @@ def _watch(trainer: Trainer, quiet: bool) -> None:
         f"{len(about.classes)} classes, {about.drawings:,} drawings ({about.synthetic:,} synthetic), "
         f"{parameters:,} parameters; {trainer.device.type}, {'bf16' if trainer.autocast else 'fp32'}; log in {log}/"
     )
+    if about.source and trainer.state.step == 0:
+        say(
+            f"starts from {about.source} (sha256 {about.source_sha256[:12]}), in its scale {about.scale:.3f} "
+            f"(the drawings' own is {trainer.data.scale:.3f}); {settings.steps} steps of {settings.batch}, "
+            f"learning rate {settings.learning_rate:g}"
+        )
     trainer.observers = (ProgressBar(settings.steps, trainer.state.step, hidden=quiet), folder)
 
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from sketch_edge.runtime.errors import CheckpointError, InputError
 from sketch_edge.runtime.manifest import MAX_CLASSES, MAX_NAME_LENGTH, MAX_POINTS, short
+from sketch_edge.train.credit import QUICKDRAW
 
 MAX_SCALE = 1000.0
 _REQUIRED = {"classes", "scale", "max_points"}
@@ -44,8 +45,14 @@ class About:
     losses: dict[str, float] = field(default_factory=dict)
     """Of the last validation that gave the weights; LOSSES, or empty where there was none yet."""
 
-    credit: str = "Quick, Draw! drawings by Google's Quick, Draw! players"
-    licence: str = "CC BY 4.0"
+    credit: str = QUICKDRAW[0]
+    licence: str = QUICKDRAW[1]
+
+    source: str = ""
+    """File name of the model that the training started from; empty where it started from nothing."""
+
+    source_sha256: str = ""
+    """Hash of that file."""
 
 
 def check_exportable(about: About) -> None:
@@ -88,8 +95,9 @@ def read_about(text: object, where: str) -> About:
 
 
 def write_about(about: About) -> str:
-    """Write JSON text."""
-    return json.dumps(vars(about), allow_nan=False)
+    """Write JSON text; without what only a fine-tuned model has, so that older versions read the others."""
+    told = {name: value for name, value in vars(about).items() if value or not name.startswith("source")}
+    return json.dumps(told, allow_nan=False)
 
 
 def read_json(text: object, where: str) -> dict[str, Any]:
@@ -175,4 +183,6 @@ _READERS: Mapping[str, Callable[[object, str], Any]] = {
     "losses": _losses,
     "credit": _credit,
     "licence": _credit,
+    "source": _text,
+    "source_sha256": _text,
 }

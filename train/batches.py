@@ -64,12 +64,13 @@ class TrainBatches:
     Args:
         data: the data set; its train split is used.
         config: batch size, balance, augmentation and seed.
+        scale: Quick, Draw! units per model unit; that of the data where not given.
     """
 
-    def __init__(self, data: DataSet, config: TrainConfig) -> None:
+    def __init__(self, data: DataSet, config: TrainConfig, scale: float | None = None) -> None:
         self._data = data
         self._config = config
-        self._scale = data.scale
+        self._scale = data.scale if scale is None else scale
         chosen = data.indices(TRAIN)
         class_ids = data.class_ids[chosen]
         order = np.argsort(class_ids, kind="stable")
@@ -117,11 +118,11 @@ class TrainBatches:
         return [batches[i] for i in rng.permutation(POOL)]
 
 
-def valid_batches(data: DataSet, split: int, size: int) -> Iterator[Batch]:
-    """Give all drawings of a split once, by length, unchanged."""
+def valid_batches(data: DataSet, split: int, size: int, scale: float | None = None) -> Iterator[Batch]:
+    """Give all drawings of a split once, by length, unchanged; `scale` is that of the data where not given."""
     chosen = data.indices(split)
     chosen = chosen[np.argsort(data.lengths[chosen], kind="stable")]
-    scale = data.scale
+    scale = data.scale if scale is None else scale
     for start in range(0, len(chosen), size):
         part = chosen[start : start + size]
         yield to_batch(pad(data, part), data.class_ids[part], scale)

@@ -3,7 +3,7 @@
 ========== ======== ======= ==========================================================================
 member     dtype    shape   meaning
 ========== ======== ======= ==========================================================================
-format     int64    ()      1
+format     int64    ()      2
 points     int16    (n, 3)  stroke-3 rows of all drawings, one after the other (`runtime/strokes.py`)
 offsets    int64    (m+1,)  drawing i is ``points[offsets[i]:offsets[i + 1]]``
 class_ids  int32    (m,)    index into class_names
@@ -12,6 +12,8 @@ synthetic  bool     (m,)    True for drawings that a model made; never in valid 
 class_names unicode (k,)    printable, each once; sketch-data sorts them
 scale      float64  ()      standard deviation of all dx and dy of the training split together
 sources    unicode  ()      JSON: [{"name": ..., "sha256": ..., "drawings": ..., "synthetic": ...}, ...]
+credit     unicode  ()      whose drawings these are; from format 2 on
+licence    unicode  ()      under which licence; from format 2 on
 ========== ======== ======= ==========================================================================
 """
 
@@ -34,8 +36,12 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.files import write_atomic
+from sketch_edge.train.credit import QUICKDRAW, check_credit
 
-FORMAT = 1
+FORMAT = 2
+OLDEST_FORMAT = 1
+"""Without credit and licence: all its drawings count as Quick, Draw!'s."""
+
 SPLITS = ("train", "valid", "test")
 TRAIN, VALID, TEST = range(3)
 OFFSET_LIMIT = 1000
@@ -65,8 +71,12 @@ _MEMBERS = {
     "class_names": ("U", 1),
     "scale": ("<f8", 0),
     "sources": ("U", 0),
+    "credit": ("U", 0),
+    "licence": ("U", 0),
 }
 """Element type (any length of text for U) and dimensions of each member."""
+
+_SINCE_2 = ("credit", "licence")
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,11 @@ class DataSet:
     synthetic: npt.NDArray[np.bool_]
     class_names: tuple[str, ...]
     sources: tuple[Source, ...] = field(default=())
+    credit: str = QUICKDRAW[0]
+    """Whose drawings these are, 1 to 1000 printable letters."""
+
+    licence: str = QUICKDRAW[1]
+    """Under which licence, likewise."""
 
     @property
     def sha256(self) -> str:
@@ -153,6 +168,8 @@ class DataSet:
             "class_names": np.asarray(self.class_names, "<U"),
             "scale": np.asarray(self.scale, "<f8"),
             "sources": np.asarray(json.dumps([vars(source) for source in self.sources]), "<U"),
+            "credit": np.asarray(self.credit, "<U"),
+            "licence": np.asarray(self.licence, "<U"),
         }
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
@@ -190,6 +207,7 @@ def load_dataset(path: str | os.PathLike[str]) -> DataSet:
         synthetic=arrays["synthetic"],
         class_names=_read_names(path, arrays["class_names"]),
         sources=_read_sources(path, arrays["sources"]),
+        **{name: _read_credit(path, name, arrays[name]) for name in _SINCE_2 if name in arrays},
     )
     _check(path, data)
     if not math.isclose(float(arrays["scale"]), data.scale, rel_tol=1e-9):
@@ -227,10 +245,12 @@ def _read_members(path: Path, content: bytes) -> dict[str, npt.NDArray[Any]]:
                 shown = ", ".join(sorted(members)[:5]) or "nothing"
                 raise DataError(f"{path}: is a zip of {shown} (expected the members of a data set); {AGAIN}")
             number = int(_read_member(path, archive, members["format"], 1024))
-            if number != FORMAT:
-                raise DataError(f"{path}: data set format {number} (this version reads {FORMAT}); {AGAIN}")
-            if set(members) != set(_MEMBERS):
-                odd = ", ".join(sorted(set(members) ^ set(_MEMBERS))[:5])
+            if not OLDEST_FORMAT <= number <= FORMAT:
+                expected = f"this version reads {OLDEST_FORMAT} to {FORMAT}"
+                raise DataError(f"{path}: data set format {number} ({expected}); {AGAIN}, or update sketch-edge")
+            wanted = {name for name in _MEMBERS if number >= 2 or name not in _SINCE_2}
+            if set(members) != wanted:
+                odd = ", ".join(sorted(set(members) ^ wanted)[:5])
                 raise DataError(f"{path}: has too many or too few members ({odd}); {AGAIN}")
             return _read_all(path, archive, members)
     except DataError:
@@ -253,7 +273,7 @@ def _read_all(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.Z
     most = SPARE_BYTES + 8 * (len(points) + 1)
     arrays = {"points": points}
     for name in _MEMBERS:
-        if name != "points":
+        if name != "points" and name in members:
             arrays[name] = _read_member(path, archive, members[name], most if name != "sources" else SOURCES_BYTES)
     return arrays
 
@@ -301,6 +321,14 @@ def _read_sources(path: Path, text: npt.NDArray[Any]) -> tuple[Source, ...]:
         if not texts or type(source.drawings) is not int or not isinstance(source.synthetic, bool):
             raise DataError(f"{path}:sources: has a value of another type than expected; {AGAIN}")
     return sources
+
+
+def _read_credit(path: Path, name: str, text: npt.NDArray[Any]) -> str:
+    """Read the credit or the licence."""
+    problem = check_credit(str(text))
+    if problem is not None:
+        raise DataError(f"{path}:{name}: {problem}; {AGAIN}")
+    return str(text)
 
 
 def _check(path: Path, data: DataSet) -> None:

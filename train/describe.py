@@ -46,6 +46,12 @@ class Description:
     sources: tuple[Source, ...] = ()
     """Of a data set: the files that it was made of."""
 
+    credit: str = ""
+    """Of a data set: whose drawings, and under which licence."""
+
+    notes: tuple[str, ...] = ()
+    """What was passed over in the file."""
+
     bad: int = 0
     """Records that could not be read and were passed over."""
 
@@ -98,6 +104,7 @@ def _describe_drawings(path: Path, skip_bad: bool) -> Description:
         splits={name: tally.splits[name] for name in SPLITS if tally.splits},
         unrecognised=tally.unrecognised,
         synthetic=tally.synthetic,
+        notes=tuple(reader.notes),
         bad=len(bad),
         first_bad=bad[0] if bad else "",
     )
@@ -118,6 +125,7 @@ def _describe_dataset(path: Path) -> Description:
         synthetic=int(data.synthetic.sum()),
         scale=data.scale,
         sources=data.sources,
+        credit=f"{data.credit} ({data.licence})",
     )
 
 

@@ -21,9 +21,10 @@ from sketch_edge.runtime.errors import CheckpointError, InputError, UnfinishedEr
 from sketch_edge.train import distributed
 from sketch_edge.train.about import About, check_exportable
 from sketch_edge.train.batches import Batch, TrainBatches, valid_batches
-from sketch_edge.train.checkpoint import MAX_BYTES, Checkpoint, save_checkpoint
+from sketch_edge.train.checkpoint import MAX_BYTES, Checkpoint, load_weights, save_checkpoint
 from sketch_edge.train.config import Config, TrainConfig
 from sketch_edge.train.dataset import TRAIN, VALID, DataSet
+from sketch_edge.train.finetune import Source, take_units
 from sketch_edge.train.losses import kl_divergence, kl_weight_at, offset_nll, pen_nll
 from sketch_edge.train.model import Forward, SketchVAE, split_output, weight_shapes
 from sketch_edge.train.resume import MOMENTS, Machine, State, load_resume, on_cpu
@@ -85,6 +86,7 @@ class Trainer:
         device: cpu or cuda.
         observers: told of every step.
         data_name: what to call the data set in an error.
+        source: the model to start from; its sizes have to be those of `config`. Random weights where not given.
 
     Raises:
         InputError: data that cannot be trained on or whose model no bundle could carry, or a model too large to save.
@@ -98,6 +100,7 @@ class Trainer:
         device: torch.device,
         observers: tuple[Observer, ...] = (),
         data_name: str = "data",
+        source: Source | None = None,
     ) -> None:
         self.data, self.config, self.out, self.device = data, config, out, device
         self.observers = observers
@@ -106,10 +109,13 @@ class Trainer:
         _check_size(config, len(data.class_names))
         torch.manual_seed(self.settings.seed)
         self.model = SketchVAE(config.model, len(data.class_names)).to(device)
+        if source is not None:
+            weights, self.about = source.start(self.about, self.settings.seed)
+            load_weights(self.model, weights, f"{source.name}:weights")
         self.running = copy.deepcopy(self.model).requires_grad_(False)  # the mean of the weights, for export
         self.best_weights = _copy_weights(self.running)
         self.optimizer = make_optimizer(self.model, self.settings)
-        self.batches = TrainBatches(data, self.settings)
+        self.batches = TrainBatches(data, self.settings, self.about.scale)
         self.autocast = wants_bf16(self.settings.precision, device)
         self.state = State()
         self.saved = False
@@ -219,7 +225,7 @@ class Trainer:
         self.running.eval()
         sums, sketches = [0.0, 0.0, 0.0], 0
         with torch.no_grad():
-            for batch in valid_batches(self.data, split, self.settings.batch):
+            for batch in valid_batches(self.data, split, self.settings.batch, self.about.scale):
                 batch = batch.to(self.device)
                 noise = torch.zeros(len(batch.lengths), self.config.model.latent, device=self.device)
                 _, losses = self._losses(self.running, batch, self.settings.kl_weight, noise)
@@ -273,6 +279,9 @@ class Trainer:
         if (checkpoint.about.data_sha256, checkpoint.about.classes) != (self.about.data_sha256, self.about.classes):
             raise CheckpointError(f"{self.out}: was trained on other data; give the same data.npz, or another --out")
         _check_changes(checkpoint.config, self.config)
+        if checkpoint.about.source:
+            self.about = take_units(self.about, checkpoint.about)
+            self.batches = TrainBatches(self.data, self.settings, self.about.scale)
         self.state = load_resume(
             checkpoint.resume,
             f"{self.out}:resume",
@@ -399,6 +408,8 @@ def describe(data: DataSet, name: str = "data") -> About:
         drawings=len(train),
         synthetic=int(data.synthetic[train].sum()),
         counts=counts,
+        credit=data.credit,
+        licence=data.licence,
     )
     try:
         check_exportable(about)

@@ -19,8 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import DataError, InputError
+from sketch_edge.train.credit import LONGEST_GIVEN, OWN_DRAWINGS, QUICKDRAW, check_credit, join_credits
 from sketch_edge.train.dataset import TEST, TRAIN, VALID, DataSet, Source, file_sha256
-from sketch_edge.train.readers import Drawing, DrawingReader
+from sketch_edge.train.readers import Drawing, DrawingReader, check_name
+from sketch_edge.train.readers.drawing import OWN
 from sketch_edge.train.readers.search import find_files
 
 DRAWINGS_BETWEEN_REPORTS = 256
@@ -51,6 +53,16 @@ class PrepareOptions:
     skip_bad: bool = False
     """Count bad records and files instead of stopping at the first."""
 
+    credit: str = ""
+    """Whose the drawings are that do not say so themselves. Where empty, SVG files are "own drawings" and all else is
+    Google's Quick, Draw!."""
+
+    licence: str = ""
+    """Under which licence those are; "not stated" where empty."""
+
+    svg_class: str | None = None
+    """Class of all SVG files; the names of their folders where not given."""
+
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
         for name in ("limit_per_class", "limit_synthetic", "max_points"):
@@ -61,6 +73,19 @@ class PrepareOptions:
             raise InputError(f"split: is {self.split} (expected three numbers of 0 or more); write 70:15:15")
         if sum(self.split) <= 0:
             raise InputError("split: all three shares are 0 (expected one above 0); write 70:15:15")
+        for name in ("credit", "licence"):
+            if (text := getattr(self, name)) and (problem := check_credit(text, LONGEST_GIVEN)):
+                raise InputError(f"{name}: {problem}; write it shorter, on one line")
+        if self.svg_class is not None and (problem := check_name(self.svg_class)):
+            raise InputError(f"svg_class: {problem}; choose another name")
+
+    def credit_of(self, drawing: Drawing) -> tuple[str, str]:
+        """Credit and licence of a drawing."""
+        if drawing.credit not in (OWN, None):
+            return drawing.credit
+        if drawing.credit is None and not (self.credit or self.licence):
+            return QUICKDRAW
+        return self.credit or OWN_DRAWINGS[0], self.licence or OWN_DRAWINGS[1]
 
 
 @dataclass
@@ -104,6 +129,9 @@ class Prepared:
     ignored: tuple[Path, ...] = ()
     """Files of a given folder that hold no drawings."""
 
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """File -> what was passed over in it, such as "2 texts passed over"."""
+
 
 @dataclass(slots=True, eq=False)
 class _File:
@@ -126,6 +154,9 @@ class _Entry:
     split: int | None
     files: tuple[_File, ...]
     """All files that have it in the same role."""
+
+    credit: tuple[str, str]
+    """And licence."""
 
     @property
     def role(self) -> tuple[bool, int]:
@@ -154,7 +185,8 @@ class _Class:
         elif rows > self._options.max_points:
             counts.too_long += 1
         else:
-            self._keep(_Entry(drawing.points, synthetic, drawing.split, (file,)))
+            credit = self._options.credit_of(drawing)
+            self._keep(_Entry(drawing.points, synthetic, drawing.split, (file,), credit))
 
     def _keep(self, entry: _Entry) -> None:
         """Keep a drawing, or of two equal ones the one with the lower role: real before synthetic, then `_RANKS`."""
@@ -220,7 +252,7 @@ def prepare(
     """Read files and folders of drawings and make a data set of them.
 
     Args:
-        paths: files of any kind that `readers` knows, and folders of them (not the folders inside).
+        paths: files of any kind that `readers` knows, and folders of them (in folders inside these, SVG alone).
         options: what to keep; the defaults of `PrepareOptions` if None.
         synthetic: more files and folders, whose drawings a model made: they only ever go to train. So do drawings
             whose record says ``"synthetic": true``. A file named here and in `paths` counts as synthetic.
@@ -252,10 +284,11 @@ class _Collector:
         self._classes: dict[str, _Class] = {}
         self._words: set[str] = set()
         self._bad: dict[str, tuple[int, str]] = {}
+        self._notes: dict[str, tuple[str, ...]] = {}
 
     def read(self, path: Path, synthetic: bool) -> None:
         """Read one file; with `skip_bad`, note its errors instead of raising them."""
-        reader = DrawingReader(path, frozenset(self._options.classes) or None)
+        reader = DrawingReader(path, frozenset(self._options.classes) or None, svg_class=self._options.svg_class)
         if self._options.skip_bad:
             reader.on_bad = lambda error: self._note(path, 1, error)
         file = _File(path.name)
@@ -275,6 +308,8 @@ class _Collector:
             self._note(path, 0, error)
             file.sha256 = file_sha256(path) if path.is_file() else ""
         self._words |= reader.words
+        if reader.notes:
+            self._notes[str(path)] = tuple(reader.notes)
         self._progress(path.stat().st_size - reported if path.is_file() else 0)
 
     def _note(self, path: Path, records: int, error: DataError) -> None:
@@ -298,6 +333,7 @@ class _Collector:
             raise DataError(_explain_nothing(counts))
         everything = [pair for members in placed.values() for pair in members]
         lengths = [len(entry.points) for entry, _ in everything]
+        credit, licence = join_credits(sorted({entry.credit for entry, _ in everything}))
         data = DataSet(
             points=np.concatenate([entry.points for entry, _ in everything]),
             offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
@@ -306,8 +342,10 @@ class _Collector:
             synthetic=np.asarray([entry.synthetic for entry, _ in everything], np.bool_),
             class_names=tuple(placed),
             sources=_list_sources(entry for entry, _ in everything),
+            credit=credit,
+            licence=licence,
         )
-        return Prepared(data, counts, self._bad, ignored)
+        return Prepared(data, counts, self._bad, ignored, self._notes)
 
 
 def _list_sources(entries: Iterable[_Entry]) -> tuple[Source, ...]:

@@ -82,7 +82,9 @@ def test_prepare_writes_a_data_set_and_prints_a_table(folder, out):
     assert lines[2].startswith("palm tree    10      7      2     1 ")
     assert lines[3].startswith("2 classes    30     21      5     4 ")
     assert len({len(line) for line in lines}) == 1
-    assert re.fullmatch(r".*data.npz: 30 drawings of 2 classes, 60 points, scale \d+\.\d{3}, .* s\n", result.stderr)
+    assert re.fullmatch(
+        r".*data.npz: 30 drawings of 2 classes, 60 points, scale \d+\.\d{3}, .* s\ncredit: Quick.*\n", result.stderr
+    )
     assert load_dataset(out).class_names == ("cat", "palm tree")
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.train import dataset as dataset_module
+from sketch_edge.train.credit import QUICKDRAW
 from sketch_edge.train.dataset import FORMAT, TEST, TRAIN, VALID, DataSet, Source, load_dataset
 
 
@@ -93,9 +94,31 @@ def test_the_members_are_those_of_the_table(path):
             "class_names": ("<U9", (2,)),
             "scale": ("flo", ()),
             "sources": ("<U2", ()),
+            "credit": ("<U5", ()),
+            "licence": ("<U9", ()),
         }
         assert arrays["points"].dtype == np.int16
-        assert arrays["format"] == FORMAT == 1
+        assert arrays["format"] == FORMAT == 2
+        assert (str(arrays["credit"]), str(arrays["licence"])) == QUICKDRAW
+
+
+def test_a_data_set_of_format_1_is_google_s(path):
+    """It has no credit and no licence; with either it is no file that anybody wrote."""
+    replace(make(), credit="Ada", licence="CC0").save(path)
+    assert (load_dataset(path).credit, load_dataset(path).licence) == ("Ada", "CC0")
+    members = members_of(path) | {"format.npy": npy(np.int64(1))}
+    rewrite(path, members)
+    assert refused(path).startswith(": has too many or too few members (credit, licence)")
+    rewrite(path, {name: content for name, content in members.items() if name not in ("credit.npy", "licence.npy")})
+    assert (load_dataset(path).credit, load_dataset(path).licence) == QUICKDRAW
+
+
+def test_a_data_set_of_format_2_has_a_credit(path):
+    """Left out, it must not become Google's."""
+    members = members_of(path)
+    del members["credit.npy"]
+    rewrite(path, members)
+    assert refused(path).startswith(": has too many or too few members (credit)")
 
 
 def test_the_bytes_do_not_tell_the_day_nor_the_system(path):
@@ -145,7 +168,11 @@ Change = Callable[[dict[str, Any]], None]
 @pytest.mark.parametrize(
     ("name", "array", "what"),
     [
-        ("format", np.int64(2), ": data set format 2 (this version reads 1)"),
+        ("format", np.int64(3), ": data set format 3 (this version reads 1 to 2)"),
+        ("format", np.int64(0), ": data set format 0 (this version reads 1 to 2)"),
+        ("credit", np.array(""), ":credit: has 0 characters"),
+        ("credit", np.array("a" * 1001), ":credit: has 1001 characters"),
+        ("licence", np.array("two\nlines"), ":licence: has 9 characters or some that do not print"),
         ("format", np.zeros(3, np.int64), ":format: is <i8 with 1 dimensions"),
         ("points", np.zeros((5, 3)), ":points: is <f8 with 2 dimensions (expected <i2 with 2)"),
         ("points", np.zeros((5, 3), ">i2"), ":points: is >i2"),

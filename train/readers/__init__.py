@@ -7,10 +7,11 @@ simplified              Quick, Draw! ndjson, one drawing a line, in a 0..255 box
 raw                     the same unscaled and with times: scaled to the box and simplified when read
 json                    what `sketch-draw --out x.json` writes: the simplified form, one record or a list
 sketchrnn               sketch-rnn .npz with pickled arrays and splits of its own, read without unpickling
+svg                     one drawing a file, flattened, scaled to the box and simplified when read
 ======================  ===================================================================================
 
 A file's content says what it is, not its name; only a sketch-rnn file takes its class from the name ("cat.npz",
-"kanji.rdp200.npz": up to the first dot).
+"kanji.rdp200.npz": up to the first dot), and an SVG file from the name of its folder.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any, BinaryIO, cast
 
 from sketch_edge.runtime.drawings import check_name, find_word, parse_record, read_records
 from sketch_edge.runtime.errors import DataError
-from sketch_edge.train.readers.drawing import Drawing
+from sketch_edge.train.readers.drawing import Drawing, encode_svg
 from sketch_edge.train.readers.sketchrnn import LARGEST_FILE, read_sketchrnn
 from sketch_edge.train.readers.source import HashedFile, Inflated, find_kind
 from sketch_edge.train.readers.text import read_drawing
@@ -49,11 +50,17 @@ class DrawingReader:
     on_bad: Callable[[DataError], None] | None = None
     """Takes the error of each bad record."""
 
+    svg_class: str | None = None
+    """Class of an SVG file; the name of its folder where not given."""
+
+    notes: list[str] = field(default_factory=list)
+    """What was passed over within a file that was read otherwise, such as "2 texts passed over"."""
+
     words: set[str] = field(default_factory=set)
     """Class names met so far, wanted or not."""
 
     kinds: set[str] = field(default_factory=set)
-    """Kinds met so far: simplified, raw, json, sketchrnn."""
+    """Kinds met so far: simplified, raw, json, sketchrnn, svg."""
 
     count: int = 0
     """Bytes of the file read so far."""
@@ -68,7 +75,12 @@ class DrawingReader:
             raise DataError(f"{self.path}: is a data set already (expected drawings); give it to sketch-train")
         try:
             with HashedFile(self.path) as source:
-                records = self._sketchrnn(source) if kind == "sketchrnn" else self._text(source, kind == "gzip")
+                if kind == "sketchrnn":
+                    records = self._sketchrnn(source)
+                elif kind == "svg":
+                    records = self._svg(source)
+                else:
+                    records = self._text(source, kind == "gzip")
                 for drawing in records:
                     self.count = source.count
                     yield drawing
@@ -96,6 +108,22 @@ class DrawingReader:
                 yield result
             else:
                 self._refuse(result)
+        self.sha256 = source.finish()
+
+    def _svg(self, source: HashedFile) -> Iterator[Drawing]:
+        from sketch_edge.train.readers.svg import LARGEST_SVG, read_svg, unpack
+
+        word = self.svg_class or self.path.parent.name or self.path.parent.resolve().name
+        problem = check_name(word)
+        if problem is not None:
+            raise DataError(f"{self.path}: its folder {problem}; rename the folder to the class, or give --svg-class")
+        if not self._wanted(word):
+            return
+        self.kinds.add("svg")
+        content = source.read(LARGEST_SVG + 1) or b""
+        found = read_svg(unpack(content, self.path), str(self.path))
+        self.notes += found.notes
+        yield encode_svg(word, found.lines)
         self.sha256 = source.finish()
 
     def _text(self, source: HashedFile, packed: bool) -> Iterator[Drawing]:

@@ -15,6 +15,10 @@ RDP_EPSILON = 2.0
 """Units of the 0..255 box: the tolerance that the official simplification uses."""
 
 
+OWN = ("", "")
+"""Credit of a drawing that its user has to give credit for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drawing:
     """One drawing, its offsets whole numbers in units of the 0..255 box."""
@@ -37,6 +41,9 @@ class Drawing:
     synthetic: bool = False
     """Whether the source says that a model made it."""
 
+    credit: tuple[str, str] | None = None
+    """Whose it is and under which licence; OWN where that is the user's to say, None where the source does not tell."""
+
 
 def encode_canvas(points: npt.NDArray[np.float64], lengths: Sequence[int], raw: bool) -> npt.NDArray[np.int16]:
     """Bring points on a canvas to the 0..255 box and write them as stroke-3 of shape (N, 3).
@@ -57,6 +64,15 @@ def encode_canvas(points: npt.NDArray[np.float64], lengths: Sequence[int], raw: 
         lines = [simplify_line(line, RDP_EPSILON) for line in np.split(points, np.cumsum(lengths)[:-1])]
         points, lengths = np.concatenate(lines), [len(line) for line in lines]
     return encode_lines(np.rint(points).astype(np.int64), lengths)
+
+
+def encode_svg(word: str, lines: Sequence[npt.NDArray[np.float64]]) -> Drawing:
+    """Make a drawing of lines of an SVG file: scaled to the box and simplified as a raw one; without lines an empty."""
+    if not lines:
+        return Drawing(word, np.zeros((0, 3), np.int16), 0.0, credit=OWN)
+    points = np.concatenate(lines)
+    rows = encode_canvas(points, [len(line) for line in lines], raw=True)
+    return Drawing(word, rows, larger_side(points), credit=OWN)
 
 
 def encode_lines(points: npt.NDArray[np.int64], lengths: Sequence[int]) -> npt.NDArray[np.int16]:

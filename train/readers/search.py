@@ -8,7 +8,10 @@ from pathlib import Path
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.train.readers.source import find_kind
 
-SUFFIXES = (".ndjson", ".ndjson.gz", ".npz", ".json")
+SVG_SUFFIXES = (".svg", ".svgz")
+"""Names that a folder and the folders in it are searched for: a folder of folders, one for each class."""
+
+SUFFIXES = (".ndjson", ".ndjson.gz", ".npz", ".json", *SVG_SUFFIXES)
 """Names that a folder is searched for."""
 
 
@@ -16,7 +19,7 @@ def find_files(paths: Sequence[Path], synthetic: Sequence[Path] = ()) -> tuple[l
     """List the files behind paths, each once, as (file, synthetic), and the files of folders that hold no drawings.
 
     In a folder, hidden files, other suffixes than `SUFFIXES`, data sets and json files that hold something else are
-    passed over; the last two are reported.
+    passed over; the last two are reported. In the folders in it only SVG files are looked for.
 
     Raises:
         DataError: a path does not exist, or a folder holds no drawings.
@@ -55,15 +58,30 @@ def _search(folder: Path) -> tuple[list[Path], list[Path]]:
     found: list[Path] = []
     others: list[Path] = []
     for path in entries:
-        if path.name.startswith(".") or not path.name.endswith(SUFFIXES) or not path.is_file():
+        if path.name.startswith("."):
             continue
-        holds_none = (path.suffix == ".npz" and _is_dataset(path)) or (
-            path.suffix == ".json" and not _holds_record(path)
+        if _is_folder(path):
+            found += _search_class(path)
+            continue
+        if not path.name.lower().endswith(SUFFIXES) or not path.is_file():
+            continue
+        holds_none = (path.suffix.lower() == ".npz" and _is_dataset(path)) or (
+            path.suffix.lower() == ".json" and not _holds_record(path)
         )
         (others if holds_none else found).append(path)
     if not found:
         raise DataError(f"{folder}: holds no drawings (expected {', '.join(SUFFIXES)}); name another folder")
     return found, others
+
+
+def _search_class(folder: Path) -> list[Path]:
+    """SVG files in a folder that stands for a class, sorted."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return []  # a folder that is nobody's business here
+    named = (path for path in entries if path.name.lower().endswith(SVG_SUFFIXES) and not path.name.startswith("."))
+    return [path for path in named if path.is_file()]
 
 
 def _is_dataset(path: Path) -> bool:

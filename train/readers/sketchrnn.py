@@ -21,6 +21,7 @@ import numpy.typing as npt
 from sketch_edge.runtime.drawings import AGAIN, COORDINATE_LIMIT
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.strokes import BOX
+from sketch_edge.train.credit import QUICKDRAW
 from sketch_edge.train.readers.drawing import Drawing, encode_lines, larger_side
 from sketch_edge.train.readers.symbolic import SymbolError, read_arrays
 
@@ -69,7 +70,7 @@ def read_sketchrnn(path: Path, content: bytes, word: str) -> Iterator[Drawing | 
         for number, (array, problem) in enumerate(zip(arrays, problems[name], strict=True)):
             if problem is None:
                 points, side = _encode(array, canvas)
-                yield Drawing(word, points, side, split=split)
+                yield Drawing(word, points, side, split=split, credit=QUICKDRAW)
             else:
                 yield DataError(f"{path}:{name}[{number}]: {problem}; {AGAIN}")
 

@@ -15,7 +15,9 @@ from sketch_edge.runtime.drawings import AGAIN, refuse_foreign
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.train.dataset import refuse_models
 
-Kind = Literal["text", "gzip", "sketchrnn", "dataset"]
+Kind = Literal["text", "gzip", "sketchrnn", "dataset", "svg"]
+
+GZIP = b"\x1f\x8b"
 
 GZIP_RATIO = 50
 """Drawings as text shrink to a fourth; a file that inflates to more than this many times its size is a trap."""
@@ -33,12 +35,22 @@ def find_kind(path: Path) -> Kind:
         DataError: no such file, no plain file, empty, or none of the kinds that hold drawings.
     """
     head = read_head(path)
-    if head.startswith(b"\x1f\x8b"):
-        return "gzip"
+    if head.startswith(GZIP):
+        return "svg" if path.name.lower().endswith(".svgz") else "gzip"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _kind_of_zip(path)
+    if _is_svg(path, head):
+        return "svg"
     refuse_foreign(path, head)
     return "text"
+
+
+def _is_svg(path: Path, head: bytes) -> bool:
+    """Whether a file is SVG, by its name or its first element; a web page may hold SVG, but is none."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith((b"{", b"[", b"version https://git-lfs")) or b"<html" in text[:512].lower():
+        return False
+    return path.name.lower().endswith(".svg") or (text.startswith(b"<") and b"<svg" in text)
 
 
 def read_head(path: Path, size: int = 4096) -> bytes:
