@@ -22,15 +22,20 @@ from sketch_edge.cli.draw_options import (
     Look,
     Paper,
     Plotter,
+    Sampling,
     Subject,
+    Together,
     engine_options,
     grouped,
     look_options,
     paper_options,
     plotter_options,
+    sampling_options,
     subject_options,
+    together_options,
 )
-from sketch_edge.cli.draw_output import STANDARD_OUTPUT, Output, check_output, check_paths
+from sketch_edge.cli.draw_output import STANDARD_OUTPUT, Output, Result, check_output, check_paths
+from sketch_edge.cli.draw_together import GivenFile, check_together, draw_together, read_drawings
 from sketch_edge.runtime.errors import InputError
 
 if TYPE_CHECKING:  # numpy is not needed to print the help
@@ -50,6 +55,8 @@ MOST_SCATTERED = 300
 @section("Output")("-o", "--out", metavar="FILE", help="The file to write; its suffix picks the format, - is stdout.")
 @section("Output")("--format", type=click.Choice(FORMATS), help="The format, whatever the suffix says.")
 @subject_options
+@sampling_options
+@together_options
 @paper_options
 @look_options
 @plotter_options
@@ -72,28 +79,37 @@ def main(context: click.Context, /, out: str | None, format: str | None, listed:
         sketch-draw --scene garden.toml --out garden.svg
         sketch-draw -c house --machine grbl-servo -o house.gcode --preview house.svg
         sketch-draw --class fish --count 100 --out 'fish-{i}.svg'
+        sketch-draw --finish start.svg --class cat --count 6 --out endings.svg
+        sketch-draw --between cats.ndjson:3 owls.ndjson --count 7 --out way.svg
         sketch-draw --class cat --format json --out - | head -c 300
         sketch-draw --list
     """  # noqa: D301 - click wants the control character itself
+    sampling, together = grouped(Sampling, given), grouped(Together, given)
     subject, paper, look = grouped(Subject, given), grouped(Paper, given), grouped(Look, given)
     plotter, engine = grouped(Plotter, given), grouped(Engine, given)
     if listed or plotter.machines or plotter.show:
         click.echo(_listing(engine, plotter, listed))
         return
-    _check_subject(subject, paper)
+    if together.asked:
+        subject = check_together(context, together, subject, paper)
+    else:
+        _check_subject(subject, paper, sampling)
     if out is None:
         raise InputError("--out: missing; name the file to write, such as star.svg, or - for standard output")
     output = check_output(out, format, paper, look, plotter, own_page=subject.scene is not None)
     _read_pens(paper)  # what is wrong with them is said before the work
     composition = _read_scene(subject) if subject.scene is not None else None
-    _refuse_inputs(out, subject, plotter, engine)
+    givens = read_drawings(together, subject)
+    _refuse_inputs(out, subject, plotter, engine, givens)
     artist = _load(engine)
     if composition is not None:
         result = _draw_scene(artist, composition, subject, paper, output)
+    elif givens:
+        result = draw_together(artist, together, givens, subject, sampling, paper, output)
     elif output.one_file_each:
-        result = _draw_each(artist, subject, paper, output)
+        result = _draw_each(artist, subject, sampling, paper, output)
     else:
-        result = _draw_page(artist, subject, paper, output)
+        result = _draw_page(artist, subject, sampling, paper, output)
     count, seed, cut, report = result
     say(f"{out}: {count} {'sketch' if count == 1 else 'sketches'} by {artist.source} on {artist.provider}")
     for line in report:
@@ -102,10 +118,6 @@ def main(context: click.Context, /, out: str | None, format: str | None, listed:
         most = subject.max_points or artist.manifest.sizes.max_points
         say(f"note: {cut} of {count} cut at {most} points, where the model would have gone on")
     say(f"seed {seed}; again: {_command_again(context, seed)}")
-
-
-Result = tuple[int, int | None, int, list[str]]
-"""How many sketches, their seed, how many were cut, and what else there is to say."""
 
 
 def _listing(engine: Engine, plotter: Plotter, classes: bool) -> str:
@@ -122,7 +134,7 @@ def _listing(engine: Engine, plotter: Plotter, classes: bool) -> str:
     return describe_machine(read_machine(plotter)).rstrip("\n")
 
 
-def _check_subject(subject: Subject, paper: Paper) -> None:
+def _check_subject(subject: Subject, paper: Paper, sampling: Sampling) -> None:
     """Check that there is something to draw, and not more than can be drawn."""
     if paper.steps is not None:
         _read_steps(paper.steps)
@@ -136,6 +148,8 @@ def _check_subject(subject: Subject, paper: Paper) -> None:
         ):
             if value:
                 raise InputError(f"--{option}: stands in the scene file; leave it out, or --scene")
+        for name in sampling.given():
+            raise InputError(f"--{name.replace('_', '-')}: is not for scenes; leave it out, or --scene")
         if not paper.steps and (paper.page or paper.margin or paper.landscape):
             raise InputError("--page: stands in the scene file; leave it out, or --scene")
         return
@@ -182,11 +196,12 @@ def _read_scene(subject: Subject) -> Composition:
     return composition.seeded()
 
 
-def _refuse_inputs(out: str, subject: Subject, plotter: Plotter, engine: Engine) -> None:
+def _refuse_inputs(out: str, subject: Subject, plotter: Plotter, engine: Engine, givens: Sequence[GivenFile]) -> None:
     """Refuse to write over a file that is read."""
     from sketch_edge.runtime.files import refuse_same
 
-    read = ((engine.model, "the bundle"), (subject.scene, "the scene file"), (plotter.machine, "the profile"))
+    read: list[tuple[Path | str | None, str]] = [(given.path, "the drawing") for given in givens]
+    read += [(engine.model, "the bundle"), (subject.scene, "the scene file"), (plotter.machine, "the profile")]
     for target in (out, plotter.preview):
         for source, what in read:
             if source is not None and target not in (None, STANDARD_OUTPUT):
@@ -209,19 +224,19 @@ def _draw_scene(artist: Artist, composition: Composition, subject: Subject, pape
     return len(scene.objects), composition.seed, 0, report
 
 
-def _draw_page(artist: Artist, subject: Subject, paper: Paper, output: Output) -> Result:
+def _draw_page(artist: Artist, subject: Subject, sampling: Sampling, paper: Paper, output: Output) -> Result:
     """Draw all sketches onto one page, or, where the format has none, into one file."""
     from sketch_edge.runtime.scene import Scene
     from sketch_edge.runtime.writers import FORMATS
 
-    with _drawn(artist, subject) as sketches:
+    with _drawn(artist, subject, sampling) as sketches:
         drawn = list(sketches)
     takes_page = FORMATS[output.format].takes is Scene
     report = output.write(_page(drawn, artist, paper, output) if takes_page else drawn)
     return len(drawn), drawn[0].seed, sum(not sketch.complete for sketch in drawn), report
 
 
-def _draw_each(artist: Artist, subject: Subject, paper: Paper, output: Output) -> Result:
+def _draw_each(artist: Artist, subject: Subject, sampling: Sampling, paper: Paper, output: Output) -> Result:
     """Write every sketch into a file of its own, as soon as it is drawn."""
     from dataclasses import replace
 
@@ -233,7 +248,7 @@ def _draw_each(artist: Artist, subject: Subject, paper: Paper, output: Output) -
     check_paths([output.path_of(label, subject.index + number, last) for number, label in enumerate(labels)])
     seed, cut, report = None, 0, list[str]()
     takes_page = FORMATS[output.format].takes is Scene
-    with _drawn(artist, subject) as sketches:
+    with _drawn(artist, subject, sampling) as sketches:
         for number, sketch in enumerate(sketches):
             own = replace(paper, pens=paper.pens[number % len(paper.pens) :][:1]) if paper.pens else paper
             drawing = _page([sketch], artist, own, output) if takes_page else [sketch]
@@ -288,7 +303,7 @@ def _labels(subject: Subject) -> list[str]:
     return [name for name in subject.names for _ in range(subject.count)]
 
 
-def _drawn(artist: Artist, subject: Subject) -> AbstractContextManager[Iterable[Sketch]]:
+def _drawn(artist: Artist, subject: Subject, sampling: Sampling) -> AbstractContextManager[Iterable[Sketch]]:
     """All sketches of the classes, one after the other, with a bar while many are drawn and somebody watches."""
     labels = _labels(subject)
     drawn: Iterator[Sketch] = artist.draw_each(
@@ -297,6 +312,7 @@ def _drawn(artist: Artist, subject: Subject) -> AbstractContextManager[Iterable[
         temperature=subject.temperature,
         max_points=subject.max_points,
         first_index=subject.index,
+        **sampling.given(),
     )
     if len(labels) < BAR_FROM or not sys.stderr.isatty():
         return nullcontext(drawn)
@@ -314,6 +330,8 @@ def _command_again(context: click.Context, seed: int | None) -> str:
         flag = max(option.opts, key=len)
         if isinstance(value, bool):
             words.append(flag)
+        elif option.nargs > 1:
+            words += [flag, *map(str, value)]
         else:
             for each in value if isinstance(value, tuple) else (value,):
                 words += [flag, str(each)]

@@ -80,6 +80,95 @@ subject_options = options(
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How the sampler chooses, beside the temperature."""
+
+    pen_temperature: float | None
+    top_k: int | None
+    end_bias: float
+
+    def given(self) -> dict[str, Any]:
+        """The settings that change something, by their names in the library."""
+        plain = {"pen_temperature": None, "top_k": None, "end_bias": 0}
+        return {name: value for name, value in vars(self).items() if value != plain[name]}
+
+
+_sampling = section("Sampling")
+sampling_options = options(
+    _sampling(
+        "--pen-temperature",
+        type=FiniteRange(0, 10),
+        metavar="T",
+        help="Temperature of lifting the pen and of ending.  [default: the fifth root of --temperature]",
+    ),
+    _sampling(
+        "--top-k",
+        type=click.IntRange(1, 128),
+        metavar="K",
+        help="Draw each move from the K likeliest parts of the mixture.  [default: from all]",
+    ),
+    _sampling(
+        "--end-bias",
+        type=FiniteRange(-100, 100),
+        default=0.0,
+        metavar="B",
+        help="Over 0: sketches end sooner, below 0: later; added to the logit of the end.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Together:
+    """Drawings that are given, and what is made of them."""
+
+    reconstruct: str | None
+    between: tuple[str, str] | None
+    finish: str | None
+    vary: str | None
+    amount: float | None
+    latent: str | None
+    whole_size: float | None
+    joined: bool
+
+    @property
+    def asked(self) -> bool:
+        """Whether any of it was asked for."""
+        return any(value is not None and value is not False for value in vars(self).values())
+
+    @property
+    def ways(self) -> list[str]:
+        """Which of the four ways were asked for."""
+        return [name for name in ("reconstruct", "between", "finish", "vary") if getattr(self, name) is not None]
+
+    @property
+    def files(self) -> list[str]:
+        """The drawings as they were named."""
+        return [*(each for each in (self.reconstruct, self.finish, self.vary) if each), *(self.between or ())]
+
+
+_together = section("Drawing together")
+together_options = options(
+    _together("--reconstruct", metavar="FILE", help="Draw a drawing again, as the model sees it."),
+    _together("--between", nargs=2, metavar="FILE FILE", help="The way from one drawing to another, in --count steps."),
+    _together("--finish", metavar="FILE", help="Go on from the strokes of a drawing: --count endings."),
+    _together("--vary", metavar="FILE", help="Drawings like a drawing: --count of them."),
+    _together("--amount", type=FiniteRange(0, 1), metavar="X", help="How much --vary changes: 0 to 1.  [default: 0.3]"),
+    _together(
+        "--latent",
+        type=click.Choice(["fit", "prior", "encode"]),
+        help="What --finish has in mind: what fits the strokes, anything, or just them.  [default: fit]",
+    ),
+    _together(
+        "--whole-size",
+        type=FiniteRange(0, 1e9, min_open=True),
+        metavar="X",
+        help="Larger side of the finished drawing, in the units of its file.",
+    ),
+    _together("--joined", is_flag=True, help="--finish goes on with the last stroke: the pen is still down."),
+)
+
+
+@dataclass(frozen=True)
 class Paper:
     """The page, and how things lie on it."""
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # numpy is not needed to print the help
     from sketch_edge.runtime.scene import Scene
     from sketch_edge.runtime.sketch import Sketch
 
+Result = tuple[int, int | None, int, list[str]]
+"""How many sketches, their seed, how many were cut, and what else there is to say."""
+
 ONE_FILE_EACH = ("{i}", "{class}")
 STANDARD_OUTPUT = "-"
 PAGE = "100x100mm"

@@ -34,6 +34,9 @@ MOST = 10_000
 
 ENCODER = "encode.onnx"
 
+AGAIN = "drawn again"
+"""What a sketch says of itself that is as near to the given one as the model can."""
+
 LATENTS = ("fit", "prior", "encode")
 """Where z comes from when a drawing is finished."""
 
@@ -66,9 +69,7 @@ class Settings:
 
 def reconstruct(artist: Artist, settings: Settings, sketch: Sketch, name: str | None = None) -> Sketch:
     """Draw a sketch again, from the z that the model sees in it; see `Artist.reconstruct`."""
-    start = _start(artist, _encode(artist, bring(sketch), name or sketch.label), name or sketch.label)
-    how = ["drawn again"]
-    return _draw(artist, settings, [start], [settings.index], [name or sketch.label], how)[0]
+    return vary(artist, settings, sketch, 1, 0.0, name)[0]
 
 
 def between(
@@ -104,7 +105,8 @@ def vary(
     for index in indices:
         normals = Noise(settings.seed, index, artist.manifest.sizes.latent, artist.manifest.sizes.mixtures).z
         starts.append(_start(artist, spread(mu, normals, float(amount)), name))
-    return _draw(artist, settings, starts, indices, [name] * count, [f"varied by {amount:.10g}"] * count)
+    how = f"varied by {amount:.10g}" if amount else AGAIN
+    return _draw(artist, settings, starts, indices, [name] * count, [how] * count)
 
 
 def finish(
