@@ -52,19 +52,26 @@ class Likeness:
     """Difference in the share of sketches that the model ended by itself."""
 
 
-def require_same_drawings(session: Session, manifest: Manifest) -> None:
+def require_same_drawings(session: Session, manifest: Manifest, *, same: int = SAME, alone: int = ALONE) -> None:
     """Refuse a draw graph that draws anything else than the step graph.
+
+    Args:
+        session: of the graphs.
+        manifest: of their bundle.
+        same: sketches that are drawn by both.
+        alone: of these, drawn alone too.
 
     Raises:
         UnfinishedError: a sketch differs.
     """
     most = manifest.sizes.max_points
     for tau in TEMPERATURES:
-        jobs = _jobs(manifest, SAME, seed=1)
+        jobs = _jobs(manifest, same, seed=1)
         expected = list(draw_rows(session, manifest, jobs, tau, most))
         together = list(draw_blocks(session, manifest, jobs, tau, most))
-        alone = [next(draw_blocks(session, manifest, [job], tau, most)) for job in jobs[:ALONE]]
-        for job, rows, others in zip(jobs, expected, zip(together, alone + together[ALONE:], strict=True), strict=True):
+        single = [next(draw_blocks(session, manifest, [job], tau, most)) for job in jobs[:alone]]
+        pairs = zip(together, single + together[alone:], strict=True)
+        for job, rows, others in zip(jobs, expected, pairs, strict=True):
             if any(rows.complete != o.complete or not np.array_equal(rows.rows, o.rows) for o in others):
                 raise UnfinishedError(
                     f"draw.onnx: sketch {job.index} of seed {job.seed} at temperature {tau:g} differs from that of "

@@ -20,12 +20,14 @@ from pathlib import Path
 from sketch_edge.runtime.errors import BundleError
 from sketch_edge.runtime.files import write_atomic
 from sketch_edge.runtime.manifest import (
+    ENCODER,
     EXPORT_AGAIN,
     MANIFEST,
     MEMBER_ORDER,
     REQUIRED_MEMBERS,
     Credit,
     Defaults,
+    Imported,
     Manifest,
     Member,
     Origin,
@@ -41,6 +43,7 @@ __all__ = [
     "Bundle",
     "Credit",
     "Defaults",
+    "Imported",
     "Manifest",
     "Member",
     "Origin",
@@ -112,7 +115,8 @@ def write_bundle(path: str | os.PathLike[str], manifest: Manifest, members: Mapp
     Args:
         path: usually ends in ".sketch.zip".
         manifest: its `members` are filled in here.
-        members: content by name: start.onnx, step.onnx, encode.onnx and perhaps draw.onnx.
+        members: content by name: start.onnx, step.onnx, where there is a latent vector encode.onnx, and perhaps
+            draw.onnx.
 
     Raises:
         BundleError: a value of the manifest or the set of members is not allowed.
@@ -252,9 +256,12 @@ def _parse(path: Path, content: bytes) -> Bundle:
 
 def _check_members(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> None:
     """Compare what is there with what the manifest lists: names, sizes, sha256."""
-    for name in (*REQUIRED_MEMBERS, *manifest.members):
+    encoder = (ENCODER,) if manifest.sizes.latent else ()
+    for name in (*REQUIRED_MEMBERS, *encoder, *manifest.members):
         if name not in members:
             raise BundleError(f"{path}:{name}: is missing; {EXPORT_AGAIN}")
+    if ENCODER in members and not encoder:
+        raise BundleError(f"{path}:{ENCODER}: is there (expected none, as sizes.latent is 0); {EXPORT_AGAIN}")
     for name, content in members.items():
         listed = manifest.members.get(name)
         if listed is None:

@@ -16,9 +16,11 @@ from sketch_edge.runtime.version import VERSION
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-REQUIRED_MEMBERS = ("start.onnx", "step.onnx", "encode.onnx")
+REQUIRED_MEMBERS = ("start.onnx", "step.onnx")
+ENCODER = "encode.onnx"
+"""Required where the model has a latent vector, not allowed where it has none."""
 OPTIONAL_MEMBERS = ("draw.onnx",)
-MEMBER_ORDER = (MANIFEST, *REQUIRED_MEMBERS, *OPTIONAL_MEMBERS)
+MEMBER_ORDER = (MANIFEST, *REQUIRED_MEMBERS, ENCODER, *OPTIONAL_MEMBERS)
 HEADS = ("mixture",)
 VARIANTS = ("fp32", "w8", "int8")
 
@@ -42,7 +44,7 @@ class Sizes:
     """Sizes of the model."""
 
     latent: int
-    """Z, size of the latent vector z; 1 to 1024."""
+    """Z, size of the latent vector z; 0 (a decoder alone, without encoder) to 1024."""
 
     hidden: int
     """H, size of the decoder's state; 1 to 2048."""
@@ -107,6 +109,23 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Imported:
+    """The model of somebody else that the bundle was made of, and what is to be known before it is passed on."""
+
+    file: str
+    """Name of its file; `Origin.sha256` is that of the file."""
+
+    model: str
+    """What the file calls the model, and its version; such as "cat, version 6"."""
+
+    source: str
+    """Who published it."""
+
+    note: str
+    """Where it was converted, and what is known of the licence of its weights."""
+
+
+@dataclass(frozen=True)
 class Member:
     """What the manifest says of another member."""
 
@@ -135,6 +154,9 @@ class Manifest:
     grid: int = 16
     """Sampled offsets are rounded to 1 / grid of a Quick, Draw! unit before they are drawn and fed back."""
 
+    imported: Imported | None = None
+    """None for what was trained here."""
+
     producer: str = f"sketch-edge {VERSION}"
     members: Mapping[str, Member] = field(default_factory=dict)
     """Every member but the manifest itself; filled in by `write_bundle`."""
@@ -142,6 +164,8 @@ class Manifest:
     def to_json(self) -> str:
         """Write manifest.json: sorted keys, one space of indent, a new line at the end."""
         content = {"format": FORMAT, **asdict(self)}
+        if self.imported is None:
+            del content["imported"]
         return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
@@ -265,6 +289,7 @@ def _read_manifest(keys: _Keys) -> Manifest:
         checkpoint=_read_object(
             keys, "checkpoint", lambda inner: Origin(inner.sha256("sha256"), _count(inner, "step"))
         ),
+        imported=_read_object(keys, "imported", _read_imported) if "imported" in keys.names else None,
         members=_read_object(keys, "members", _read_members),
     )
     keys.done()
@@ -292,7 +317,7 @@ def _read_classes(keys: _Keys) -> tuple[str, ...]:
 
 def _read_sizes(keys: _Keys) -> Sizes:
     return Sizes(
-        latent=keys.integer("latent", 1, 1024),
+        latent=keys.integer("latent", 0, 1024),
         hidden=keys.integer("hidden", 1, 2048),
         mixtures=keys.integer("mixtures", 1, 128),
         max_points=keys.integer("max_points", 1, MAX_POINTS),
@@ -317,6 +342,10 @@ def _read_credit(keys: _Keys) -> Credit:
     if synthetic is not None:
         keys.checked_text("synthetic", synthetic)
     return Credit(credit, licence, synthetic, _count(keys, "drawings"))
+
+
+def _read_imported(keys: _Keys) -> Imported:
+    return Imported(keys.text("file", 255), keys.text("model"), keys.text("source"), keys.text("note"))
 
 
 def _read_members(keys: _Keys) -> dict[str, Member]:

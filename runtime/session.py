@@ -15,8 +15,10 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.bundle import Bundle
 from sketch_edge.runtime.errors import BundleError, InputError, UnfinishedError
-from sketch_edge.runtime.manifest import EXPORT_AGAIN, PEN_STATES, Sizes
+from sketch_edge.runtime.manifest import ENCODER, EXPORT_AGAIN, PEN_STATES, Sizes
+from sketch_edge.runtime.plain.onnx_reader import Graph
 from sketch_edge.runtime.strokes import STROKE
+from sketch_edge.runtime.walk import walk
 
 Floats = npt.NDArray[np.float32]
 
@@ -79,7 +81,8 @@ class Session:
 
     Raises:
         InputError: unknown provider, a provider that is not there, or too many threads.
-        BundleError: onnxruntime refuses a graph, or its inputs and outputs are not those that the manifest asks for.
+        BundleError: a graph is not one that an exporter of ours writes (`walk.py`), its inputs and outputs are not
+            those that the manifest asks for, or onnxruntime refuses it.
         UnfinishedError: onnxruntime is not installed or cannot be loaded.
     """
 
@@ -164,7 +167,14 @@ class Session:
 
         Returns:
             mu and sigma of q(z | strokes, class), each of shape (B, Z).
+
+        Raises:
+            InputError: the model has no encoder.
         """
+        if ENCODER not in self._bundle.members:
+            raise InputError(
+                f"{self._bundle.path}: is a decoder alone (expected one with an encoder); choose another model"
+            )
         ids = self._checked_ids(class_ids)
         batch, rows = strokes.shape[0], strokes.shape[1]
         if strokes.shape != (len(ids), rows, STROKE) or len(lengths) != batch:
@@ -212,15 +222,17 @@ class Session:
             self._step = self._load("step.onnx")
 
     def _load(self, member: str) -> Any:
-        """Make an onnxruntime session of a member and check what it takes and gives."""
-        runtime = _import_onnxruntime()
+        """Check what a member does, takes and gives, and only then make an onnxruntime session of it."""
         where = f"{self._bundle.path}:{member}"
+        content = self._bundle.members[member]
+        load_graph(content, member, self._sizes, where)
+        runtime = _import_onnxruntime()
         providers: list[Any] = [PROVIDERS["cpu"]]
         if self.provider == "cuda":  # TF32 would round every product to 10 bits
             providers.insert(0, (PROVIDERS["cuda"], {"use_tf32": "0"}))
         try:
             session = runtime.InferenceSession(
-                self._bundle.members[member], _options(runtime, self._threads), providers=providers, enable_fallback=0
+                content, _options(runtime, self._threads), providers=providers, enable_fallback=0
             )
         except Exception as error:  # onnxruntime's errors have no common parent
             if self.provider != "cpu":
@@ -228,9 +240,6 @@ class Session:
             raise BundleError(f"{where}: onnxruntime cannot load it ({first_line(error)}); {EXPORT_AGAIN}") from error
         if session.get_providers()[0] != PROVIDERS[self.provider]:
             raise _NotCreatedError
-        inputs, outputs = signature(member, self._sizes)
-        check_ports(where, "input", session.get_inputs(), inputs)
-        check_ports(where, "output", session.get_outputs(), outputs)
         return session
 
 
@@ -368,6 +377,19 @@ def signature(member: str, sizes: Sizes) -> tuple[Ports, Ports]:
         return inputs, {"y": real(sizes.outputs), "h_next": real(hidden), "c_next": real(hidden)}
     inputs = {"strokes": real(_FREE, STROKE), "length": whole, "class_id": whole}
     return inputs, {"mu": real(latent), "sigma": real(latent)}
+
+
+def load_graph(content: bytes, member: str, sizes: Sizes, where: str) -> Graph:
+    """Read a member: only what an exporter of ours writes, with inputs and outputs as the manifest asks for.
+
+    Raises:
+        BundleError: anything else.
+    """
+    graph = walk(content, member, where)
+    inputs, outputs = signature(member, sizes)
+    check_ports(where, "input", graph.inputs, inputs)
+    check_ports(where, "output", graph.outputs, outputs)
+    return graph
 
 
 def check_ports(where: str, kind: str, got: Sequence[Any], expected: Ports) -> None:

@@ -164,6 +164,7 @@ def fetch(
     progress: Progress | None = None,
     pause_s: float = FIRST_PAUSE_S,
     timeout_s: float = TIMEOUT_S,
+    most: int | None = None,
 ) -> Fetched:
     """Download `url` to `path`: resumed, length and MD5 (where the server gives them) checked, renamed when whole.
 
@@ -174,15 +175,17 @@ def fetch(
         progress: told about the bytes so far.
         pause_s: before the second of up to `ATTEMPTS` tries; doubles each time.
         timeout_s: silence after which a connection counts as cut.
+        most: bytes that the file may have; no bound where not given.
 
     Raises:
-        InputError: the server says that there is no such file, or `path` or `url` cannot be used.
+        InputError: the server says that there is no such file, it is larger than `most`, or `path` or `url` cannot be
+            used.
         UnfinishedError: link, server or disk failed; the part is kept, a later call resumes it.
     """
     check_writable(path)
     if _split_url(url) is None:
         raise InputError(f"{url}: is no address (expected http:// or https://); correct it")
-    job = _Job(url, path, start, progress or (lambda _, __: None), timeout_s)
+    job = _Job(url, path, start, progress or (lambda _, __: None), timeout_s, most)
     outcome = job.compare()
     if outcome is not None:
         return Fetched(path, path.stat().st_size, outcome)
@@ -197,11 +200,13 @@ def fetch(
 class _Job:
     """One download."""
 
-    def __init__(self, url: str, path: Path, start: bytes, progress: Progress, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, path: Path, start: bytes, progress: Progress, timeout_s: float, most: int | None = None
+    ) -> None:
         self.url, self.path = url, path
         self.part = path.with_name(f"{path.name}.part")
         self.note = path.with_name(f"{path.name}.part.json")
-        self._start, self._progress, self._timeout_s = start, progress, timeout_s
+        self._start, self._progress, self._timeout_s, self._most = start, progress, timeout_s, most
 
     def compare(self) -> Outcome | None:
         """Say whether the file is there already: "complete", "kept" where nobody can be asked, None if not."""
@@ -279,6 +284,7 @@ class _Job:
     def _copy(self, response: Any, file: BinaryIO, done: int, whole: int | None) -> None:
         """Append the answer to the part."""
         self._progress(done, whole)
+        self._check_most(file, whole or done)
         while True:
             try:
                 piece = response.read(PIECE)
@@ -294,9 +300,17 @@ class _Job:
                     f"{self.url}: answers with something else than the file (it starts with {piece[:12]!r}, expected "
                     f"{self._start!r}); check the link for a log-in page"
                 )
+            self._check_most(file, done + len(piece))
             file.write(piece)
             done += len(piece)
             self._progress(done, whole)
+
+    def _check_most(self, file: BinaryIO, size: int) -> None:
+        """Refuse a file that is, or says that it will be, larger than was asked for."""
+        if self._most is not None and size > self._most:
+            file.close()
+            self._forget()
+            raise InputError(f"{self.url}: has over {self._most} bytes, too many for such a file; check the address")
 
     def _check(self, whole: int | None, md5: str | None) -> None:
         """Compare length and hash with what the server said."""

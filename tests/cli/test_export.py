@@ -73,14 +73,14 @@ def test_an_older_bundle_is_replaced_but_nothing_else(model_file, tmp_path):
 @pytest.mark.parametrize(
     ("args", "what"),
     [
-        ([], "MODEL.PT: missing"),
+        ([], "MODEL: missing"),
         (["nothing.pt"], "nothing.pt: cannot be read"),
         (["{model}", "--quantize", "int3"], "--quantize"),
         (["{model}", "--classes", "dog"], "'dog' is not in this model"),
         (["{model}", "--temperature", "nan"], "--temperature"),
         (["{model}", "--temperature", "11"], "--temperature"),
         (["{model}", "--out", "no/folder/x.sketch.zip"], "does not exist"),
-        (["{model}", "--out", "{model}"], "is the checkpoint itself"),
+        (["{model}", "--out", "{model}"], "is the model itself"),
         (["{model}", "--inspect", "{model}"], "--inspect: writes nothing"),
         (["--inspect", "{model}", "--out", "x.zip"], "--inspect: writes nothing"),
         (["{model}", "--out", "model.sketch.zip/.."], "is a folder"),
@@ -134,7 +134,7 @@ def test_hard_links_to_the_checkpoint_are_the_checkpoint(model_file, tmp_path):
     other.hardlink_to(model)
     result = _run(model, "--out", other)
     assert result.exit_code == 2
-    assert "is the checkpoint itself" in result.stderr
+    assert "is the model itself" in result.stderr
     assert model.read_bytes() == model_file.read_bytes()
 
 

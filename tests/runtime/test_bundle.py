@@ -21,6 +21,7 @@ from sketch_edge.runtime.bundle import (
     MANIFEST,
     MEMBER_ORDER,
     Bundle,
+    Imported,
     Manifest,
     open_bundle,
     pack_bundle,
@@ -116,6 +117,31 @@ def test_the_hash_is_that_of_the_file():
 def test_the_manifest_survives_json():
     """to_json and from_json are each other's opposite."""
     assert Manifest.from_json(BUNDLE.manifest.to_json()) == BUNDLE.manifest
+
+
+def test_what_somebody_else_trained_says_so():
+    """`imported` survives JSON; a bundle that was trained here does not have the key."""
+    manifest = replace(BUNDLE.manifest, imported=Imported("cat.gen.json", "cat, version 6", "somebody", "a note"))
+    assert Manifest.from_json(manifest.to_json()) == manifest
+    assert "imported" not in json.loads(BUNDLE.manifest.to_json())
+
+
+@pytest.mark.parametrize(
+    ("latent", "members", "what"),
+    [(0, MEMBERS, "encode.onnx: is there"), (4, {"start.onnx": b"1", "step.onnx": b"2"}, "encode.onnx: is missing")],
+)
+def test_an_encoder_is_there_exactly_where_there_is_a_latent_vector(latent, members, what):
+    """A decoder alone has none, any other model has one."""
+    manifest = replace(BUNDLE.manifest, sizes=replace(BUNDLE.manifest.sizes, latent=latent))
+    with pytest.raises(BundleError, match=what):
+        pack_bundle(manifest, members)
+
+
+def test_a_decoder_alone_is_a_bundle(path):
+    """start and step are enough where Z is 0."""
+    manifest = replace(BUNDLE.manifest, sizes=replace(BUNDLE.manifest.sizes, latent=0))
+    write_bundle(path, manifest, {"start.onnx": b"1", "step.onnx": b"2"})
+    assert read_bundle(path).manifest.sizes.latent == 0
 
 
 # --- damage -------------------------------------------------------------------------------------------------------
