@@ -16,9 +16,9 @@ import numpy.typing as npt
 from sketch_edge.runtime.bundle import Bundle
 from sketch_edge.runtime.errors import BundleError, InputError, UnfinishedError
 from sketch_edge.runtime.manifest import ENCODER, EXPORT_AGAIN, PEN_STATES, Sizes
-from sketch_edge.runtime.plain.onnx_reader import Graph
+from sketch_edge.runtime.plain.onnx_reader import Graph, read_graph
 from sketch_edge.runtime.strokes import STROKE
-from sketch_edge.runtime.walk import walk
+from sketch_edge.runtime.walk import DRAW, walk
 
 Floats = npt.NDArray[np.float32]
 
@@ -385,10 +385,11 @@ def load_graph(content: bytes, member: str, sizes: Sizes, where: str) -> Graph:
     Raises:
         BundleError: anything else.
     """
-    graph = walk(content, member, where)
+    graph = read_graph(content, where, bodies=member == DRAW)
     inputs, outputs = signature(member, sizes)
     check_ports(where, "input", graph.inputs, inputs)
     check_ports(where, "output", graph.outputs, outputs)
+    walk(graph, member, where)
     return graph
 
 

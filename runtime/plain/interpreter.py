@@ -55,7 +55,7 @@ class Program:
     def __init__(self, graph: Graph, where: str) -> None:
         self._where = where
         self._outputs = graph.outputs
-        self._constants: dict[str, Any] = dict(graph.tensors)
+        self._constants: dict[str, Any] = {name: _aligned(array) for name, array in graph.tensors.items()}
         self._nodes: list[Node] = []
         self._left = MOST_NUMBERS
         self._kept: dict[str, Tensor] = {}
@@ -123,6 +123,13 @@ class Program:
 
     def _error(self, problem: str) -> BundleError:
         return BundleError(f"{self._where}: {problem}; {EXPORT_AGAIN}")
+
+
+def _aligned(array: Tensor) -> Tensor:
+    """A constant as numpy is quickest with it: the bytes lie where they happen to lie in the file."""
+    own = np.require(array, array.dtype.newbyteorder("="), ["ALIGNED"])
+    own.flags.writeable = False
+    return own
 
 
 def _problem(node: Node, operator: Operator, known: set[str], constants: Collection[str]) -> str | None:

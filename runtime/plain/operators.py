@@ -191,8 +191,9 @@ def _filled(array: Tensor, sizes: list[int]) -> tuple[int, ...]:
 
 
 def _transpose(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
-    array, order = values[0], node.attributes.get("perm")
-    if not isinstance(order, tuple) or sorted(order) != list(range(array.ndim)):
+    array = values[0]
+    order: Any = node.attributes.get("perm")
+    if type(order) is not tuple or sorted(order) != list(range(array.ndim)):
         raise MisfitError(f"has the order {short(order)} of {array.ndim} dimensions")
     return [array.transpose(order)]
 

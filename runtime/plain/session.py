@@ -14,8 +14,7 @@ import numpy as np
 from sketch_edge.runtime.bundle import Bundle
 from sketch_edge.runtime.errors import BundleError
 from sketch_edge.runtime.plain.interpreter import Program
-from sketch_edge.runtime.plain.onnx_reader import read_graph
-from sketch_edge.runtime.session import Floats, Session, State, check_ports, first_line, signature
+from sketch_edge.runtime.session import Floats, Session, State, first_line, load_graph
 from sketch_edge.runtime.strokes import STROKE
 
 
@@ -57,11 +56,7 @@ class PlainSession(Session):
     def _load(self, member: str) -> Program:
         """Read a member, check what it takes and gives, and make it ready."""
         where = f"{self._bundle.path}:{member}"
-        graph = read_graph(self._bundle.members[member], where)
-        inputs, outputs = signature(member, self._sizes)
-        check_ports(where, "input", graph.inputs, inputs)
-        check_ports(where, "output", graph.outputs, outputs)
-        return Program(graph, where)
+        return Program(load_graph(self._bundle.members[member], member, self._sizes, where), where)
 
 
 class PlainSteps:

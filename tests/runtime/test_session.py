@@ -149,8 +149,8 @@ def test_threads_out_of_range_are_refused(threads):
 
 @pytest.mark.parametrize("graph", [b"", b"no graph at all", b"ORTM" + bytes(64), BUNDLE.members["step.onnx"][:-9]])
 def test_what_is_no_graph_is_refused(graph, capfd):
-    """With one error that names the member; onnxruntime itself prints nothing."""
-    with pytest.raises(BundleError, match=r"tiny\.sketch\.zip:step\.onnx: onnxruntime cannot load it") as caught:
+    """With one error that names the member; onnxruntime never sees it."""
+    with pytest.raises(BundleError, match=r"tiny\.sketch\.zip:step\.onnx: is no graph of a bundle \(") as caught:
         Session(with_members(step=graph), "cpu")
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")

@@ -1,7 +1,6 @@
 """Graphs in numpy: order, constants, memory, bounds."""
 
 import contextlib
-import dataclasses
 import itertools
 import tracemalloc
 from pathlib import Path
@@ -144,14 +143,14 @@ def changed_graphs(draw) -> Graph:
             st.sampled_from(["operator", "inputs", "outputs", "attribute", "swap", "drop", "tensor", "numbers"])
         )
         if kind == "operator":
-            nodes[place] = dataclasses.replace(each, operator=draw(st.sampled_from([*OPERATORS, "If"])))
+            nodes[place] = each._replace(operator=draw(st.sampled_from([*OPERATORS, "If"])))
         elif kind in ("inputs", "outputs"):
             names = draw(st.lists(st.sampled_from(values), max_size=7))
-            nodes[place] = dataclasses.replace(each, **{kind: tuple(names)})
+            nodes[place] = each._replace(**{kind: tuple(names)})
         elif kind == "attribute":
             name = draw(st.sampled_from(["axis", "num_outputs", "perm", "to", "hidden_size", "direction", "allowzero"]))
             value = draw(st.one_of(numbers, st.tuples(numbers, numbers), st.sampled_from(["reverse", 0.5])))
-            nodes[place] = dataclasses.replace(each, attributes={**each.attributes, name: value})
+            nodes[place] = each._replace(attributes={**each.attributes, name: value})
         elif kind == "swap":
             other = draw(st.integers(0, len(nodes) - 1))
             nodes[place], nodes[other] = nodes[other], nodes[place]
@@ -163,7 +162,7 @@ def changed_graphs(draw) -> Graph:
         elif kind == "numbers":
             name = draw(st.sampled_from(sorted(tensors)))
             tensors[name] = np.array(draw(st.lists(numbers, min_size=1, max_size=4)), np.int64)
-    return dataclasses.replace(graph, nodes=tuple(nodes), tensors=tensors)
+    return graph._replace(nodes=tuple(nodes), tensors=tensors)
 
 
 @settings(max_examples=400, deadline=None)
