@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketch_edge.cli.command import SketchGroup, escape, say
+from sketch_edge.cli.command import FiniteRange, SketchGroup, escape, say
 from sketch_edge.runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Split(click.ParamType):  # type: ignore[type-arg] # generic only from clic
 
 @click.group("sketch-data", cls=SketchGroup)
 def main() -> None:
-    """Fetch drawings, make a data set of them, look into a file.
+    """Fetch drawings or let a model make them, make a data set of them, look into a file.
 
     \b
     Examples:
@@ -198,6 +199,54 @@ def prepare(
         _report(prepared, out, time.monotonic() - start)
 
 
+@main.command("sample")
+@click.argument("bundles", metavar="BUNDLE...", type=FILE, nargs=-1)
+@click.option("--out", type=FILE, help="Folder for the files; made if it does not exist.  [required]")
+@click.option("--count", type=click.IntRange(1, 10**6), help="Drawings of each class and bundle.  [required]")
+@click.option("--classes", type=Names(), multiple=True, help="Only these classes; may be repeated.  [default: all]")
+@click.option("--temperature", type=FiniteRange(0, 10), help="0 (tidy) to 10.  [default: the bundle's]")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Same seed, same drawings.  [default: random]")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar, no report.")
+def sample(
+    bundles: tuple[Path, ...],
+    out: Path | None,
+    count: int | None,
+    classes: tuple[tuple[str, ...], ...],
+    temperature: float | None,
+    seed: int | None,
+    quiet: bool,
+) -> None:
+    """Write drawings by models as training data, one file for each class.
+
+    What several BUNDLEs can each draw, one new model can learn to draw: sketch-data prepare and sketch-train take the
+    files. Every record says that it is synthetic, whose drawings its model learnt from, and how to have it again.
+    Drawings that run into the model's limit of points are left out and replaced. The same command goes on where it
+    was cut; a file with other drawings is never replaced.
+
+    \b
+    Examples:
+        sketch-data sample cat.sketch.zip dog.sketch.zip --count 2000 --seed 1 --out teachers
+        sketch-data prepare teachers --out data.npz
+    """  # noqa: D301 - a real \b keeps click from wrapping
+    from sketch_edge.train.sample import plan_samples, sample_class
+
+    if not bundles:
+        raise InputError("BUNDLE: missing (expected one or more bundles); try 'sketch-data sample --help'")
+    if out is None or count is None:
+        raise InputError(f"--{'out' if out is None else 'count'}: missing; try 'sketch-data sample --help'")
+    plan = plan_samples(bundles, [name for names in classes for name in names])
+    if seed is None:
+        seed = int.from_bytes(os.urandom(4), "big")
+        say(f"--seed {seed}")
+    _make_folder(out)
+    for name, teachers in plan.items():
+        with _bar(name, count * len(teachers), quiet, unit="drawing") as bar:
+            done = sample_class(name, teachers, out, count=count, seed=seed, temperature=temperature, progress=bar.add)
+        if not quiet:
+            note = ", was there already" if done.kept else f", {done.cut} cut ones left out" if done.cut else ""
+            say(f"{done.path}: {done.drawings} drawings{note}")
+
+
 @main.command("check")
 @click.argument("file", type=FILE)
 @click.option("--skip-bad", is_flag=True, help="Count bad records instead of stopping at the first.")
@@ -315,23 +364,24 @@ def _size(count: int) -> str:
 class _Bar:
     """Progress on standard error: tqdm's bar where it is installed, else a counter, nothing where nobody looks."""
 
-    def __init__(self, label: str, total: int | None) -> None:
+    def __init__(self, label: str, total: int | None, unit: str) -> None:
         self._label, self._total, self._done, self._shown = label, total, 0, 0.0
-        self._tqdm = _tqdm(label, total)
+        self._count = _size if unit == "B" else str
+        self._tqdm = _tqdm(label, total, unit)
 
     def add(self, count: int) -> None:
-        """Count `count` more bytes."""
+        """Count `count` more."""
         self.show(self._done + count, self._total)
 
     def show(self, done: int, total: int | None) -> None:
-        """Show `done` of `total` bytes."""
+        """Show `done` of `total`."""
         if self._tqdm is not None:
             self._tqdm.total = total
             self._tqdm.update(done - self._done)
         elif time.monotonic() - self._shown >= 0.5:
             self._shown = time.monotonic()
             share = f" {100 * done // total}%" if total else ""
-            sys.stderr.write(f"\r{escape(self._label)}: {_size(done)}{share}   ")
+            sys.stderr.write(f"\r{escape(self._label)}: {self._count(done)}{share}   ")
             sys.stderr.flush()
         self._done, self._total = done, total
 
@@ -360,18 +410,18 @@ class _NoBar(_Bar):
         """Do nothing."""
 
 
-def _tqdm(label: str, total: int | None) -> Any:
+def _tqdm(label: str, total: int | None, unit: str) -> Any:
     try:
         from tqdm import tqdm
     except ImportError:
         return None  # tqdm comes with the train extra; fetching and preparing work without
-    return tqdm(desc=escape(label), total=total, unit="B", unit_scale=True, leave=False, file=sys.stderr)
+    return tqdm(desc=escape(label), total=total, unit=unit, unit_scale=unit == "B", leave=False, file=sys.stderr)
 
 
 @contextlib.contextmanager
-def _bar(label: str, total: int | None, quiet: bool) -> Iterator[_Bar]:
+def _bar(label: str, total: int | None, quiet: bool, unit: str = "B") -> Iterator[_Bar]:
     """Show a progress bar while the body runs."""
-    bar = _NoBar() if quiet or not sys.stderr.isatty() else _Bar(label, total)
+    bar = _NoBar() if quiet or not sys.stderr.isatty() else _Bar(label, total, unit)
     try:
         yield bar
     finally:

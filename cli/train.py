@@ -199,6 +199,10 @@ def _watch(trainer: Trainer, quiet: bool) -> None:
             f"(the drawings' own is {trainer.data.scale:.3f}); {settings.steps} steps of {settings.batch}, "
             f"learning rate {settings.learning_rate:g}"
         )
+    if not trainer.validates:
+        say(
+            "note: no drawing is a person's, so there is no validation; the newest weights are kept, look at the sheets"
+        )
     trainer.observers = (ProgressBar(settings.steps, trainer.state.step, hidden=quiet), folder)
 
 

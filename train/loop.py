@@ -118,6 +118,8 @@ class Trainer:
         self.batches = TrainBatches(data, self.settings, self.about.scale)
         self.autocast = wants_bf16(self.settings.precision, device)
         self.state = State()
+        self.validates = len(data.indices(VALID)) > 0
+        """Without drawings to validate with, the newest weights are exported and nothing stops early."""
         self.saved = False
         self.workers = distributed.Workers.join(device)
 
@@ -136,7 +138,8 @@ class Trainer:
             state.step += 1
             self._tell("on_step", state.step, losses, points * self.workers.count, rates)
             last = state.step == settings.steps
-            found = self._validate(losses) if last or state.step % settings.valid_every == 0 else None
+            due = self.validates and (last or state.step % settings.valid_every == 0)
+            found = self._validate(losses) if due else None
             last = last or self._out_of_patience()
             stopped = self.workers.any(should_stop())
             if last or stopped or state.step % settings.save_every == 0:
@@ -390,7 +393,8 @@ def describe(data: DataSet, name: str = "data") -> About:
         InputError: a split or a class has no drawings to learn from, or no bundle could carry what it holds.
     """
     for split, title in ((TRAIN, "train"), (VALID, "valid")):
-        if len(data.indices(split)) == 0:
+        # What models drew is never validated with; a data set that holds nothing else is to be learnt all the same.
+        if len(data.indices(split)) == 0 and not (split == VALID and data.synthetic.all()):
             raise InputError(f"{name}: the {title} split is empty; run sketch-data prepare with another --split")
     train = data.indices(TRAIN)
     counts = {each: int(count) for each, count in zip(data.class_names, data.counts()[:, TRAIN], strict=True)}

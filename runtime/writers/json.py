@@ -16,10 +16,11 @@ def render(sketches: Sequence[Sketch]) -> bytes:
     is, one that a model drew, also has "synthetic": true, "seed", "index", and where known "temperature",
     "how" and "source", so that nobody takes it for a person's.
     """
-    return b"".join(json.dumps(_record(sketch), allow_nan=False).encode("ascii") + b"\n" for sketch in sketches)
+    return b"".join(json.dumps(record_of(sketch), allow_nan=False).encode("ascii") + b"\n" for sketch in sketches)
 
 
-def _record(sketch: Sketch) -> dict[str, object]:
+def record_of(sketch: Sketch) -> dict[str, object]:
+    """The record of one sketch, as `render` writes it."""
     record: dict[str, object] = {"word": sketch.label}
     if sketch.seed is not None:
         record |= {"synthetic": True, "seed": sketch.seed, "index": sketch.index}

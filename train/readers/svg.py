@@ -24,6 +24,7 @@ from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.strokes import BOX
 from sketch_edge.train.readers.source import GZIP, find_kind
 from sketch_edge.train.readers.svg_shapes import (
+    MOST_CURVES,
     Curves,
     Floats,
     ShapeError,
@@ -40,8 +41,8 @@ from sketch_edge.train.readers.xml_tree import SAVE_AGAIN, Element, read_tree
 LARGEST_SVG = 16 << 20
 """Bytes of a file; most of such a one are pictures in it."""
 
-MOST_PATH_DATA = 1 << 20
-"""Characters of path data in a file; 20,000 curves, as many as a drawing may have points, have that many."""
+MOST_PATH_DATA = 1 << 19
+"""Characters of path data in a file; a drawing that can be learnt has a hundredth of this."""
 
 MOST_VISITS = 50_000
 """Elements that are come to, each as often as it is used: a few lines of `use` could stand for a thousand million."""
@@ -119,10 +120,10 @@ def read_svg(content: bytes, where: str) -> SvgDrawing:
     """
     walker = _Walker(read_tree(content, where), where)
     try:
-        curves = walker.gather()
+        with np.errstate(all="ignore"):  # what is not finite is refused by name
+            return SvgDrawing(_flatten_all(walker.gather(), where), walker.notes)
     except ShapeError as error:
-        raise DataError(f"{where}: {error}; correct it, or save it again as plain SVG") from error
-    return SvgDrawing(_flatten_all(curves, where), walker.notes)
+        raise DataError(f"{where}: {error}; correct it, or {SAVE_AGAIN}") from error
 
 
 def _flatten_all(lines: list[Curves], where: str) -> list[Floats]:
@@ -256,8 +257,8 @@ class _Walker:
             self._outlines[key] = outline(element.tag, element.attributes, place.size)
         lines = [transform(line, place.matrix) for line in self._outlines[key]]
         self._pieces += sum(map(len, lines))
-        if self._pieces > MOST_POINTS:
-            self._refuse(f"has over {MOST_POINTS} curves; simplify it in the editor")
+        if self._pieces > MOST_CURVES:
+            self._refuse(f"has over {MOST_CURVES} curves; simplify it in the editor")
         if not (element.tag == "rect" and no_stroke and self._is_paper(lines)):
             yield from lines
 

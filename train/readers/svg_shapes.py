@@ -21,6 +21,9 @@ Curves = Floats
 ARC_PIECES = 2
 """Cubic curves that stand for a quarter of an ellipse; two are off by less than 1e-5 of the radius."""
 
+MOST_CURVES = 20_000
+"""Of a file; a drawing may have as many points."""
+
 UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0, "em": 16.0, "ex": 8}
 """Pixels of CSS in one of each unit; letters are taken as 16 pixels high."""
 
@@ -141,7 +144,7 @@ def _straight(points: Floats) -> list[Curves]:
 def _polyline(text: str, closed: bool) -> list[Curves]:
     numbers = [float(number) for number in _POINTS.findall(text)]
     points = np.array(numbers[: len(numbers) // 2 * 2], np.float64).reshape(-1, 2)
-    return _straight(np.concatenate([points, points[:1]]) if closed else points)
+    return _straight(np.concatenate([points, points[:1]]) if closed and len(points) > 1 else points)
 
 
 def _rect(x: float, y: float, width: float, height: float, corner: tuple[float, float]) -> list[Curves]:
@@ -169,12 +172,16 @@ def _ellipse(x: float, y: float, rx: float, ry: float) -> list[Curves]:
 
 
 def _path(text: str) -> list[Curves]:
-    """The lines of path data; as the standard has it, what stands before an error is drawn."""
+    """The lines of path data."""
     from svgelements import Path
 
     try:
         segments = list(Path(text))
+        if len(segments) > MOST_CURVES:
+            raise ShapeError(f"a path has {len(segments)} segments (at most {MOST_CURVES})")
         return [np.array(line, np.float64) for line in _lines(segments)]
+    except ShapeError:
+        raise
     except Exception as error:  # svgelements raises whatever its arithmetic does
         raise ShapeError(f"the path {text[:40]!r} cannot be read ({type(error).__name__})") from error
 
