@@ -115,9 +115,16 @@ def main(context: click.Context, /, out: str | None, format: str | None, listed:
     for line in report:
         say(line)
     if cut:
-        most = subject.max_points or artist.manifest.sizes.max_points
-        say(f"note: {cut} of {count} cut at {most} points, where the model would have gone on")
+        say(f"note: {cut} of {count} cut at {_most_points(artist, subject)} points, where the model would have gone on")
     say(f"seed {seed}; again: {_command_again(context, seed)}")
+
+
+def _most_points(artist: Artist, subject: Subject) -> str:
+    """Where sketches were cut; the bundles of a folder may differ."""
+    if subject.max_points is not None:
+        return str(subject.max_points)
+    most = sorted({artist.most_points(name) for name in subject.names or artist.classes})
+    return str(most[0]) if len(most) == 1 else f"{most[0]} to {most[-1]}"
 
 
 def _listing(engine: Engine, plotter: Plotter, classes: bool) -> str:
@@ -126,6 +133,10 @@ def _listing(engine: Engine, plotter: Plotter, classes: bool) -> str:
     from sketch_edge.runtime.bundle import open_bundle
 
     if classes:
+        if engine.model is not None and engine.model.is_dir():
+            from sketch_edge.runtime.shelf import Shelf
+
+            return "\n".join(Shelf(engine.model, provider="numpy").classes)  # which is not started
         return "\n".join(open_bundle(engine.model).manifest.classes)
     if plotter.machines:
         return list_machines()
@@ -201,11 +212,21 @@ def _refuse_inputs(out: str, subject: Subject, plotter: Plotter, engine: Engine,
     from sketch_edge.runtime.files import refuse_same
 
     read: list[tuple[Path | str | None, str]] = [(given.path, "the drawing") for given in givens]
+    read += [(each, "a bundle of the folder") for each in _bundles_of(engine)]
     read += [(engine.model, "the bundle"), (subject.scene, "the scene file"), (plotter.machine, "the profile")]
     for target in (out, plotter.preview):
         for source, what in read:
             if source is not None and target not in (None, STANDARD_OUTPUT):
                 refuse_same(Path(str(target)), Path(source), what)
+
+
+def _bundles_of(engine: Engine) -> list[Path]:
+    """The bundles of --model, where that is a folder."""
+    if engine.model is None or not engine.model.is_dir():
+        return []
+    from sketch_edge.runtime.shelf import find_bundles
+
+    return find_bundles(engine.model)
 
 
 def _load(engine: Engine) -> Artist:
@@ -243,7 +264,7 @@ def _draw_each(artist: Artist, subject: Subject, sampling: Sampling, paper: Pape
     from sketch_edge.runtime.scene import Scene
     from sketch_edge.runtime.writers import FORMATS
 
-    labels = [artist.classes[artist.class_id(label)] for label in _labels(subject)]
+    labels = [artist.label_of(label) for label in _labels(subject)]
     last = subject.index + len(labels) - 1
     check_paths([output.path_of(label, subject.index + number, last) for number, label in enumerate(labels)])
     seed, cut, report = None, 0, list[str]()

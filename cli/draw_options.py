@@ -162,7 +162,7 @@ together_options = options(
         "--whole-size",
         type=FiniteRange(0, 1e9, min_open=True),
         metavar="X",
-        help="Larger side of the finished drawing, in the units of its file.",
+        help="Larger side of the finished drawing, in the units of its file.  [default: guessed]",
     ),
     _together("--joined", is_flag=True, help="--finish goes on with the last stroke: the pen is still down."),
 )
@@ -304,7 +304,12 @@ class Engine:
 
 _engine = section("Model")
 engine_options = options(
-    _engine("--model", type=click.Path(path_type=Path), metavar="FILE", help="A bundle.  [default: the shipped one]"),
+    _engine(
+        "--model",
+        type=click.Path(path_type=Path),
+        metavar="FILE|DIR",
+        help="A bundle, or a folder of bundles.  [default: the shipped one]",
+    ),
     _engine(
         "--provider", type=click.Choice(["auto", "cpu", "cuda", "numpy"]), default="auto", help="Where to compute."
     ),

@@ -142,6 +142,15 @@ class Artist:
             )
         return number
 
+    def label_of(self, name: str) -> str:
+        """What sketches of the class `name` are called: its name as the model has it."""
+        return self.classes[self.class_id(name)]
+
+    def most_points(self, name: str) -> int:
+        """Points at which sketches of the class `name` are cut where nobody says another number."""
+        self.class_id(name)
+        return self.manifest.sizes.max_points
+
     def draw(
         self,
         name: str,
@@ -359,7 +368,7 @@ class Artist:
             latent: where z comes from: "fit" (one of 16 draws from the prior, by how likely the model finds the
                 strokes with it), "prior" (any draw), "encode" (what the model sees in the strokes as a whole drawing).
             size: larger side of the whole drawing, in the units of the sketch; where not given, 255 if these are
-                whole numbers within 0 to 255, else the larger side of the strokes.
+                whole numbers within 0 to 255, else guessed (`sketch_edge.runtime.guess`). It stands in the endings.
             joined: the last stroke goes on, instead of the pen having been lifted there.
             **options: as in `reconstruct`; `max_points` counts the given ones, after simplification.
 
@@ -445,13 +454,19 @@ class Artist:
 
 
 def load(path: str | os.PathLike[str] | None = None, *, provider: str = "auto", threads: int = 1) -> Artist:
-    """Load a bundle, or the one that comes with the package where no path is given.
+    """Load a bundle, or the one that comes with the package where no path is given; of a folder, all its bundles.
+
+    A folder of bundles gives a `sketch_edge.runtime.shelf.Shelf`, which draws the classes of all of them.
 
     Raises:
         BundleError: the file cannot be read, is no bundle, is damaged or changed, or onnxruntime refuses it.
         InputError: a provider that is not there, or a number of threads out of range.
         UnfinishedError: onnxruntime cannot be loaded.
     """
+    if path is not None and os.path.isdir(path):  # noqa: PTH112 - a path may be any text here
+        from sketch_edge.runtime.shelf import Shelf
+
+        return Shelf(path, provider=provider, threads=threads)
     return Artist(open_bundle(path), provider=provider, threads=threads)
 
 

@@ -52,6 +52,7 @@ __all__ = [
     "open_bundle",
     "pack_bundle",
     "read_bundle",
+    "read_manifest",
     "write_bundle",
 ]
 
@@ -88,6 +89,28 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
     content = _read_file(path)
     _refuse_foreign(path, content)
     return _parse(path, content)
+
+
+def read_manifest(path: str | os.PathLike[str]) -> Manifest:
+    """Read the manifest of a bundle alone, which stands at its beginning; nothing is said about the rest.
+
+    Raises:
+        BundleError: as `read_bundle`, as far as the beginning of the file tells.
+    """
+    path = Path(path)
+    head = _read_file(path, MAX_MANIFEST_BYTES + 4096)
+    _refuse_foreign(path, head)
+    if not head.startswith(_LOCAL_MARK):
+        raise BundleError(f"{path}: is damaged, or no bundle; {EXPORT_AGAIN}")
+    name, start, size = _read_local_header(path, head, 0)
+    raw = head[start : start + size]
+    if name != MANIFEST or size > MAX_MANIFEST_BYTES:
+        raise BundleError(
+            f"{path}: does not begin with a {MANIFEST} of at most {MAX_MANIFEST_BYTES} bytes; {EXPORT_AGAIN}"
+        )
+    if len(raw) < size or head[:start] != _Entry.of(name, raw).local_header:
+        raise BundleError(f"{path}:{MANIFEST}: is cut short or damaged; copy the file again")
+    return _parse_manifest(path, raw)
 
 
 def open_bundle(path: str | os.PathLike[str] | None = None) -> Bundle:
@@ -245,13 +268,17 @@ def _parse(path: Path, content: bytes) -> Bundle:
     raw = members.pop(MANIFEST)
     if len(raw) > MAX_MANIFEST_BYTES:
         raise BundleError(f"{path}:{MANIFEST}: has {len(raw)} bytes (at most {MAX_MANIFEST_BYTES}); {EXPORT_AGAIN}")
+    manifest = _parse_manifest(path, raw)
+    _check_members(path, manifest, members)
+    return Bundle(path, manifest, members, hashlib.sha256(content).hexdigest())
+
+
+def _parse_manifest(path: Path, raw: bytes) -> Manifest:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BundleError(f"{path}:{MANIFEST}: is no UTF-8 text ({error.reason}); {EXPORT_AGAIN}") from error
-    manifest = Manifest.from_json(text, f"{path}:{MANIFEST}")
-    _check_members(path, manifest, members)
-    return Bundle(path, manifest, members, hashlib.sha256(content).hexdigest())
+    return Manifest.from_json(text, f"{path}:{MANIFEST}")
 
 
 def _check_members(path: Path, manifest: Manifest, members: Mapping[str, bytes]) -> None:
@@ -278,14 +305,15 @@ def _check_members(path: Path, manifest: Manifest, members: Mapping[str, bytes])
             )
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Path, first: int | None = None) -> bytes:
+    """The content of a file of at most MAX_BYTES; or only its first so many bytes."""
     try:
         if path.is_dir():
             raise BundleError(f"{path}: is a folder (expected a {SUFFIX} file); name a file in it")
         if path.exists() and not path.is_file():
             raise BundleError(f"{path}: is no plain file (expected a {SUFFIX} file)")
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(MAX_BYTES + 1 if first is None else first)
     except BundleError:
         raise
     except FileNotFoundError as error:

@@ -36,18 +36,33 @@ def open_session(bundle: Bundle, provider: str = AUTO, threads: int = 1) -> tupl
     Raises:
         InputError, BundleError, UnfinishedError: as `Session`.
     """
-    asked, source = provider, "provider"
-    if provider == AUTO and os.environ.get(VARIABLE):
-        asked, source = os.environ[VARIABLE], VARIABLE
-    if asked not in CHOICES:
-        raise InputError(f"{source} {asked!r}: is unknown; choose one of {', '.join(CHOICES)}")
-    check_threads(threads)
-    obstacle = _obstacle() if asked == AUTO else None
+    asked, obstacle = _asked(provider), why_numpy(provider, threads)
     if asked == NUMPY or obstacle is not None:
         from sketch_edge.runtime.plain.session import PlainSession
 
         return PlainSession(bundle), obstacle
     return Session(bundle, asked, threads), None
+
+
+def why_numpy(provider: str = AUTO, threads: int = 1) -> str | None:
+    """Why numpy will draw, where "auto" would have taken onnxruntime; None where it will not, or was asked for.
+
+    Raises:
+        InputError: an unknown provider, or a number of threads out of range.
+    """
+    asked = _asked(provider)
+    check_threads(threads)
+    return _obstacle() if asked == AUTO else None
+
+
+def _asked(provider: str) -> str:
+    """The provider that is wanted: "auto" is what the environment variable says."""
+    asked, source = provider, "provider"
+    if provider == AUTO and os.environ.get(VARIABLE):
+        asked, source = os.environ[VARIABLE], VARIABLE
+    if asked not in CHOICES:
+        raise InputError(f"{source} {asked!r}: is unknown; choose one of {', '.join(CHOICES)}")
+    return asked
 
 
 def _obstacle() -> str | None:

@@ -100,10 +100,10 @@ SKY = frozenset(fold_name(name) for name in _SKY.split(","))
 def metres_of(name: str, own: Mapping[str, float] | None = None) -> float:
     """The larger side in metres of what is called `name`; `own` sizes, by folded name, go before the table.
 
-    Unknown things have NEUTRAL_M.
+    Unknown things have NEUTRAL_M. A class that a folder of bundles calls "mine/cat" has the size of a cat.
     """
     folded = fold_name(name)
-    return (own or {}).get(folded, METRES.get(folded, NEUTRAL_M))
+    return (own or {}).get(folded, METRES.get(folded, METRES.get(_plain(folded), NEUTRAL_M)))
 
 
 def page_size(metres: float) -> float:
@@ -113,4 +113,9 @@ def page_size(metres: float) -> float:
 
 def is_sky(name: str) -> bool:
     """Whether what is called `name` hangs in the sky."""
-    return fold_name(name) in SKY
+    return _plain(fold_name(name)) in SKY
+
+
+def _plain(name: str) -> str:
+    """A class name without that of its bundle."""
+    return name.rpartition("/")[2]
