@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.given import Given, bring
+from sketch_edge.runtime.given import SMALLEST_SIDE, Given, bring, is_official
+from sketch_edge.runtime.guess import guess_share
 from sketch_edge.runtime.knobs import KnobOptions, Knobs
 from sketch_edge.runtime.latent import blend, slerp, spread
 from sketch_edge.runtime.likelihood import log_likelihood
@@ -126,7 +127,7 @@ def finish(
         raise InputError(f"latent {short(latent)}: is unknown; choose one of {', '.join(LATENTS)}")
     indices = _indices(settings, count)
     name = name or sketch.label
-    given = bring(sketch, size)
+    given, words = _part(artist, settings, sketch, size, name)
     rows = given.rows(artist.manifest.scale)
     if joined:
         rows[-1, 2:] = (1, 0, 0)
@@ -139,12 +140,27 @@ def finish(
     starts = _endings(artist, settings, given, rows, name, latent, indices)
     jobs = [_job(artist, settings, name, index, start, rows) for index, start in zip(indices, starts, strict=True)]
     drawn = draw_rows(artist.session, artist.manifest, jobs, settings.tau, room, settings.knobs)
-    how = _how(settings, f"finished, latent {latent}")
+    how = _how(settings, f"finished, latent {latent}{words}")
     plain = _sketch(artist, settings, jobs[0], (), how)
     return [
         replace(plain, lines=_continued(sketch, own, artist, given, joined), index=job.index, complete=own.complete)
         for job, own in zip(jobs, drawn, strict=True)
     ]
+
+
+def _part(artist: Artist, settings: Settings, sketch: Sketch, size: float | None, name: str) -> tuple[Given, str]:
+    """The strokes at the scale of the whole drawing, and what there is to say of its size."""
+    given = bring(sketch, size)
+    if size is not None:
+        return given, f", size {size:.6g}"
+    side = max(sketch.bounds.width, sketch.bounds.height)
+    if is_official(sketch) or side < SMALLEST_SIDE:
+        return given, ""
+    latent = artist.manifest.sizes.latent
+    z = Noise(0, 0, latent * CANDIDATES, CANDIDATES).z.reshape(CANDIDATES, latent)
+    states = _start(artist, z, name)
+    size = side / guess_share(artist.session, states, given, artist.manifest.scale, settings.most)
+    return bring(sketch, size), f", size {size:.6g}"
 
 
 def _endings(
