@@ -1,0 +1,43 @@
+"""What exporters write passes the walk; what they write is all that passes."""
+
+import numpy as np
+import onnx
+import pytest
+
+from sketch_edge.export.pack import export_bundle
+from sketch_edge.runtime.bundle import open_bundle, read_bundle
+from sketch_edge.runtime.session import load_graph
+from sketch_edge.runtime.walk import OPERATORS
+
+
+def operators(graph) -> set[str]:
+    return {node.op_type for node in graph.node}
+
+
+@pytest.fixture(scope="module")
+def bundles(whole, rounded, checkpoint, tmp_path_factory):
+    coarse = export_bundle(checkpoint, tmp_path_factory.mktemp("int8") / "int8.sketch.zip", quantize="int8")
+    return {"fp32": read_bundle(whole.path), "w8": read_bundle(rounded.path), "int8": read_bundle(coarse.path)}
+
+
+@pytest.mark.parametrize("variant", ["fp32", "w8", "int8"])
+@pytest.mark.parametrize("member", ["start.onnx", "step.onnx", "encode.onnx", "draw.onnx"])
+def test_every_graph_of_every_variant_passes(bundles, variant, member):
+    """And is read with the weights that the onnx package reads."""
+    bundle = bundles[variant]
+    assert bundle.manifest.variant == variant
+    graph = load_graph(bundle.members[member], member, bundle.manifest.sizes, member)
+    expected = onnx.load_from_string(bundle.members[member]).graph
+    assert list(graph.tensors) == [tensor.name for tensor in expected.initializer]
+    for tensor in expected.initializer:
+        np.testing.assert_array_equal(graph.tensors[tensor.name], onnx.numpy_helper.to_array(tensor))
+
+
+def test_no_operator_is_allowed_that_nobody_writes(bundles):
+    """Member by member, the variants together use the whole list; the shipped model has large matrices besides."""
+    for member in ("start.onnx", "step.onnx", "encode.onnx", "draw.onnx"):
+        graphs = [onnx.load_from_string(bundle.members[member]).graph for bundle in (open_bundle(), *bundles.values())]
+        assert frozenset().union(*map(operators, graphs)) == OPERATORS[member]
+        if member == "draw.onnx":
+            loops = [next(node for node in graph.node if node.op_type == "Loop") for graph in graphs]
+            assert frozenset().union(*(operators(loop.attribute[0].g) for loop in loops)) == OPERATORS["body"]
