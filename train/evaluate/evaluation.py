@@ -138,6 +138,7 @@ class Bench:
         classes = reference.classes
         self.held = [classifier.look(each.held) for each in self._watched("real drawings", classes)]
         self._training = [self._look_at_training(each, held) for each, held in zip(classes, self.held, strict=True)]
+        self._fresh = [classifier.look(each.fresh).features for each in classes]
         self.features = self.held[0].features.shape[1]
         self.originals = [Originals(each.learnt) for each in self._watched("training drawings", classes)]
         among = [
@@ -152,7 +153,7 @@ class Bench:
         self.scopes = self._scopes()
         self._drawn: list[list[list[Drawing]]] = []
         self._likeness: list[list[list[float]]] = []
-        self._nearest: list[list[list[tuple[float, int]]]] = []
+        self._nearest: list[list[list[tuple[float, int, bool]]]] = []
 
     def measure(self, subject: Subject) -> ModelFigures:
         """Let a model draw, and measure what it drew."""
@@ -249,8 +250,11 @@ class Bench:
             features = [self.held[i].features for i in members]
             ground = Ground(features, sizes, self.options.repeats, self.options.bootstrap, self.options.seed)
             self.grounds[name] = ground
+            fresh = None
             if ground.enough:
                 self.floors[name] = ground.compare([self._training[i] for i in members])
+                if all(len(self._fresh[i]) >= size for i, size in zip(members, sizes, strict=True)):
+                    fresh = ground.compare([self._fresh[i] for i in members]).summary
             ranks = [self.held[i].rank(i) for i in members]
             scopes[name] = RealScope(
                 title=title,
@@ -259,6 +263,7 @@ class Bench:
                 top1=self._share([rank < 1 for rank in ranks], 10 + number),
                 top5=self._share([rank < TOP for rank in ranks], 10 + number),
                 floor=self.floors[name].summary if name in self.floors else None,
+                fresh=fresh,
             )
         return scopes
 
@@ -310,10 +315,12 @@ class Bench:
     def _title_of_many(self) -> str:
         return f"mean over classes with at least {self.options.copies_from} training drawings"
 
-    def _effects(self, measures: Sequence[Floats]) -> dict[str, float]:
-        """Mean over classes of how far means are from those of real drawings."""
-        rows = [effect(real, drawn) for real, drawn in zip(self.measures, measures, strict=True)]
-        return dict(zip(MEASURES, np.abs(rows).mean(axis=0).tolist(), strict=True))
+    def _effects(self, measures: Sequence[Floats]) -> dict[str, float | None]:
+        """Mean over classes of how far means are from those of real drawings; None where these nowhere vary."""
+        rows = np.abs([effect(real, drawn) for real, drawn in zip(self.measures, measures, strict=True)])
+        columns = [column[np.isfinite(column)] for column in rows.T]
+        means = [float(column.mean()) if len(column) else None for column in columns]
+        return dict(zip(MEASURES, means, strict=True))
 
     def _class(
         self,
@@ -376,7 +383,12 @@ class Bench:
         """Remember what the pages show."""
         self._drawn.append(drawn)
         self._likeness.append([look.probabilities[:, i].tolist() for i, look in enumerate(looks)])
-        self._nearest.append([list(zip(each.distance.tolist(), each.index.tolist(), strict=True)) for each in nearest])
+        self._nearest.append(
+            [
+                list(zip(each.distance.tolist(), each.index.tolist(), is_copy(each, threshold).tolist(), strict=True))
+                for each, threshold in zip(nearest, self.thresholds, strict=True)
+            ]
+        )
 
     def _share(self, values: Sequence[npt.NDArray[Any]], purpose: int) -> Estimate:
         return mean_over_classes(

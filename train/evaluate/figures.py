@@ -144,6 +144,9 @@ class RealScope:
     floor: Comparison | None
     """Real training drawings beside held ones; None where there are too few."""
 
+    fresh: Comparison | None
+    """Real drawings of the valid split beside held ones; None where there are fewer than of these."""
+
 
 @dataclass(frozen=True)
 class ModelScope:
@@ -188,8 +191,8 @@ class ModelFigures:
     copies: dict[str, Estimate]
     """Mean share over classes: copies and near, of many and of few training drawings."""
 
-    effects: dict[str, float]
-    """Mean over classes of the differences from real drawings, in standard deviations."""
+    effects: dict[str, float | None]
+    """Mean over classes of the differences from real drawings, in standard deviations; None where these do not vary."""
 
     losses: dict[str, Estimate] | None
     """Means over classes."""
@@ -210,8 +213,8 @@ class Shown:
     likeness: list[list[float]]
     """What chance the classifier gives to the class, of each of these."""
 
-    nearest: list[list[tuple[float, int]]]
-    """Distance from the nearest training drawing and its number, of each of these."""
+    nearest: list[list[tuple[float, int, bool]]]
+    """Distance from the nearest training drawing, its number, and whether it was copied, of each of these."""
 
     learnt: list[Drawing]
 

@@ -13,15 +13,17 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.manifest import short
-from sketch_edge.train.evaluate.figures import Report
 from sketch_edge.train.evaluate.grading_page import PAGE
 from sketch_edge.train.evaluate.pictures import drawing_path
+
+if TYPE_CHECKING:  # answers are tabulated without torch
+    from sketch_edge.train.evaluate.figures import Report
 
 FORMAT = 1
 REAL = "real drawings"

@@ -36,6 +36,9 @@ class RealClass:
     held: list[Drawing]
     """May be empty where a class has few drawings."""
 
+    fresh: list[Drawing]
+    """Real drawings of the valid split, where that is not held against models: a floor that no classifier saw."""
+
     real: int
     """Real drawings of all splits together: what tells large classes from small ones."""
 
@@ -123,8 +126,10 @@ def collect(data: DataSet, chosen: Sequence[int], against: str, limit: int | Non
         training = _drawings(data, np.flatnonzero(mine & (data.split_ids == TRAIN) & ~data.synthetic)[:limit])
         made = _drawings(data, np.flatnonzero(mine & (data.split_ids == TRAIN) & data.synthetic)[:limit])
         held = _drawings(data, np.flatnonzero(mine & np.isin(data.split_ids, AGAINST[against]))[:limit])
+        valid = [] if VALID in AGAINST[against] else [VALID]
+        fresh = _drawings(data, np.flatnonzero(mine & np.isin(data.split_ids, valid))[:limit])
         real = int((mine & ~data.synthetic).sum())
-        classes.append(RealClass(data.class_names[number], training, training + made, held, real))
+        classes.append(RealClass(data.class_names[number], training, training + made, held, fresh, real))
     return Reference(tuple(classes), tuple(notes))
 
 

@@ -122,6 +122,8 @@ def _main_table(report: Report) -> str:
         rows = [_row(head, "th")]
         rows.append(_row(["real test drawings (ceiling)", _told(scope.top1), _told(scope.top5), "", "", ""]))
         rows.append(_row(["real training drawings (floor)", "", "", *_compared(scope.floor)]))
+        if scope.fresh is not None:
+            rows.append(_row(["real validation drawings", "", "", *_compared(scope.fresh)]))
         for model in report.models:
             found = model.scopes[name]
             cells = [_told(found.top1), _told(found.top5), *_compared(found.comparison)]
@@ -223,21 +225,24 @@ def _copies(report: Report) -> str:
 
 
 def _pairs(report: Report, index: int) -> str:
-    """The drawings nearest to a training drawing, measured by the threshold of their class."""
+    """What was called a copy, and then what is nearest by the threshold of its class, beside the training drawing."""
     found = []
     for real in report.real:
-        shown = report.shown[real.name]
-        ratios = [(distance / max(real.threshold, 1e-9), i) for i, (distance, _) in enumerate(shown.nearest[index])]
-        found += [(ratio, real.name, i) for ratio, i in sorted(ratios)[:2]]
-    pairs = []
-    for ratio, name, i in sorted(found)[:PAIRS]:
-        shown = report.shown[name]
-        original = shown.learnt[shown.nearest[index][i][1]]
-        svgs = drawing_svg(original, "training drawing", "real") + drawing_svg(shown.drawn[index][i], f"number {i}")
-        pairs.append(f'<div class="pair">{svgs}<br>{escape(name)}, {ratio:.2f} of the threshold</div>')
+        nearest = report.shown[real.name].nearest[index]
+        pairs = [(not copy, distance / max(real.threshold, 1e-9), i) for i, (distance, _, copy) in enumerate(nearest)]
+        found += [(innocent, ratio, real.name, i) for innocent, ratio, i in sorted(pairs)[:2]]
+    shown = [_pair(report.shown[name], index, i, name, ratio) for _, ratio, name, i in sorted(found)[:PAIRS]]
     title = escape(report.models[index].name)
-    note = f"<p>{title}: the {len(pairs)} nearest, each beside its training drawing</p>"
-    return f'{note}<div class="pairs">{"".join(pairs)}</div>'
+    note = f"<p>{title}: copies (framed red) and nearest, at most two of a class, each beside its training drawing</p>"
+    return f'{note}<div class="pairs">{"".join(shown)}</div>'
+
+
+def _pair(shown: Shown, index: int, number: int, name: str, ratio: float) -> str:
+    _, original, copy = shown.nearest[index][number]
+    left = drawing_svg(shown.learnt[original], "training drawing", "real")
+    right = drawing_svg(shown.drawn[index][number], f"number {number}")
+    told = f"{escape(name)}, {'copy, ' if copy else ''}{ratio:.2f} of the threshold"
+    return f'<div class="pair{" copy" if copy else ""}">{left}{right}<br>{told}</div>'
 
 
 def _measures(report: Report) -> str:
@@ -252,7 +257,7 @@ def _measures(report: Report) -> str:
             _number(_mean(e.measures[name] for e in report.real)),
         ]
         for model in report.models:
-            cells += [_number(_mean(e.measures[name] for e in model.classes)), f"{model.effects[name]:.2f}"]
+            cells += [_number(_mean(e.measures[name] for e in model.classes)), _number(model.effects[name])]
         rows.append(_row(cells))
     return (
         "<p class=note>Means over classes. Apart by: the mean over classes of the difference, up or down, in standard "
@@ -321,7 +326,9 @@ def _percent(share: float | None) -> str:
     return "&ndash;" if share is None else f"{100 * share:.0f} %"
 
 
-def _number(value: float) -> str:
+def _number(value: float | None) -> str:
+    if value is None:
+        return "&ndash;"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

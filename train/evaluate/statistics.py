@@ -53,7 +53,7 @@ def _is_closed(line: Floats, side: float) -> bool:
 
 
 def effect(real: Floats, drawn: Floats) -> Floats:
-    """Difference of means in standard deviations of the real drawings, for each measure; 0 where these do not vary."""
+    """Difference of means in standard deviations of the real drawings, (measures,); NaN where these do not vary."""
     spread = real.std(axis=0, ddof=1) if len(real) > 1 else np.zeros(real.shape[1])
     difference = drawn.mean(axis=0) - real.mean(axis=0)
-    return np.asarray(np.where(spread > 1e-9, difference / np.maximum(spread, 1e-9), 0.0))
+    return np.asarray(np.where(spread > 1e-9, difference / np.maximum(spread, 1e-9), np.nan))

@@ -36,6 +36,7 @@ def test_a_ratio_covers_the_truth():
     for _ in range(200):
         above, below = ([(rng.random(30) < p).astype(float) for _ in range(5)] for p in (0.7, 0.8))
         interval = ratio_of_means(above, below, 300, rng)
+        assert interval is not None
         found += interval.low <= 0.7 / 0.8 <= interval.high
     assert found / 200 >= 0.9
 
