@@ -136,6 +136,8 @@ class Trainer:
         while state.step < settings.steps and not self._out_of_patience():
             losses, points, rates = self._step(self.batches[state.step * self.workers.count + self.workers.rank])
             state.step += 1
+            if not self.validates:
+                self.about = replace(self.about, step=state.step)
             self._tell("on_step", state.step, losses, points * self.workers.count, rates)
             last = state.step == settings.steps
             due = self.validates and (last or state.step % settings.valid_every == 0)
