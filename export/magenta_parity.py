@@ -104,7 +104,8 @@ def rounding_share(model: MagentaModel, coarse: Reading) -> float:
         y, h, c = exact.step(x, z, h, c)
         outputs.append(y)
         away.append(other - y)
-    share = float(np.sqrt(np.square(away).mean()) / np.stack(outputs).std(axis=(0, 1)).mean())
+    changed, spread = float(np.sqrt(np.square(away).mean())), float(np.stack(outputs).std(axis=(0, 1)).mean())
+    share = changed / spread if spread > 0 else float("inf") if changed > 0 else 0.0  # a model may be all zeros
     if not share <= ROUNDING_SHARE:
         raise UnfinishedError(
             f"step.onnx: rounding changes a step's output by {share:.2f} of its spread (at most {ROUNDING_SHARE}); "
