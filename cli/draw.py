@@ -35,6 +35,7 @@ from sketch_edge.cli.draw_options import (
     together_options,
 )
 from sketch_edge.cli.draw_output import STANDARD_OUTPUT, Output, Result, check_output, check_paths
+from sketch_edge.cli.draw_refine import refine
 from sketch_edge.cli.draw_together import GivenFile, check_together, draw_together, read_drawings
 from sketch_edge.runtime.errors import InputError
 
@@ -89,6 +90,9 @@ def main(context: click.Context, /, out: str | None, format: str | None, listed:
     plotter, engine = grouped(Plotter, given), grouped(Engine, given)
     if listed or plotter.machines or plotter.show:
         click.echo(_listing(engine, plotter, listed))
+        return
+    if together.refine:
+        refine(lambda: _load(engine), together, subject, sampling, out)
         return
     if together.asked:
         subject = check_together(context, together, subject, paper)

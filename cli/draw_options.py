@@ -129,6 +129,7 @@ class Together:
     latent: str | None
     whole_size: float | None
     joined: bool
+    refine: bool
 
     @property
     def asked(self) -> bool:
@@ -165,6 +166,7 @@ together_options = options(
         help="Larger side of the finished drawing, in the units of its file.  [default: guessed]",
     ),
     _together("--joined", is_flag=True, help="--finish goes on with the last stroke: the pen is still down."),
+    _together("--refine", is_flag=True, help="Work on a drawing of --class, command by command; help lists them."),
 )
 
 
