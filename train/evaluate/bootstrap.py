@@ -9,7 +9,7 @@ A class of one drawing tells nothing about its own spread: such classes are draw
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -63,8 +63,18 @@ def resampled(values: Sequence[Floats], count: int, rng: np.random.Generator) ->
 
 
 def mean_over_classes(values: Sequence[Floats], count: int, rng: np.random.Generator) -> Estimate:
-    """The mean over classes of the class means with its interval; values[c] has shape (n_c,)."""
-    return estimate(float(class_means(values).mean()), resampled(values, count, rng))
+    """The mean over classes of the class means with its interval; values[c] has shape (n_c,).
+
+    Where all values are 0, or all 1, no resampling shows anything else: the exact interval of a share stands in.
+    """
+    found = estimate(float(class_means(values).mean()), resampled(values, count, rng))
+    every = np.unique(np.concatenate(values))
+    if len(every) == 1 and every[0] in (0.0, 1.0):
+        # as many drawings as, in one class, would give a mean of that variance
+        drawings = len(values) ** 2 / sum(1 / len(each) for each in values)
+        unseen = 1 - ((1 - LEVEL) / 2) ** (1 / drawings)
+        return replace(found, high=unseen) if every[0] == 0 else replace(found, low=1 - unseen)
+    return found
 
 
 def ratio_of_means(

@@ -75,9 +75,14 @@ class Originals:
 
     def nearest_among(self, count: int) -> Nearest:
         """For each of the first `count` originals, find the nearest of the others among these."""
+        kept = self.first(count)
+        return kept._nearest(kept._vectors, itself=True)
+
+    def first(self, count: int) -> Originals:
+        """The first `count` originals alone."""
         kept = Originals.__new__(Originals)
         kept._vectors, kept._mirrored = self._vectors[:count], self._mirrored[:count]
-        return kept._nearest(kept._vectors, itself=True)
+        return kept
 
     def _nearest(self, queries: Floats, itself: bool) -> Nearest:
         found, index = np.full((len(queries), 2), np.inf), np.zeros(len(queries), np.int64)

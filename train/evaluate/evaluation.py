@@ -39,7 +39,7 @@ from sketch_edge.train.evaluate.keep import keep_or_train
 from sketch_edge.train.evaluate.likelihood import Likelihoods, likelihoods
 from sketch_edge.train.evaluate.reference import AGAINST, RealClass, Reference, choose_classes, collect
 from sketch_edge.train.evaluate.statistics import MEASURES, effect, measure
-from sketch_edge.train.evaluate.subject import Subject, check_temperature, open_subject
+from sketch_edge.train.evaluate.subject import Subject, SyntheticSubject, check_temperature, open_subject
 
 Floats = npt.NDArray[np.float64]
 T = TypeVar("T")
@@ -77,6 +77,8 @@ def evaluate(
     subjects = _subjects(models)
     dataset = data if isinstance(data, DataSet) else load_dataset(data)
     path = None if isinstance(data, DataSet) else Path(data)
+    if options.synthetic:
+        subjects.append(_synthetic(dataset))
     chosen, notes = choose_classes(dataset, [(each.name, each.classes) for each in subjects], options.classes)
     reference = collect(dataset, chosen, options.against, options.limit, notes)
     classifier, sha256 = keep_or_train(
@@ -105,7 +107,7 @@ def _check(options: Options) -> None:
     """Refuse options that nothing can be measured with."""
     for name, value, low in (
         ("--count", options.count, 2),
-        ("--limit", options.limit or 1, 1),
+        ("--limit", options.limit, 1),
         ("--bootstrap", options.bootstrap, 20),
         ("--steps", options.classifier.steps, 1),
     ):
@@ -127,6 +129,13 @@ def _subjects(models: Sequence[str | os.PathLike[str] | Subject]) -> list[Subjec
         if seen[subject.name] > 1:
             subject.name = f"{subject.name} ({seen[subject.name]})"
     return subjects
+
+
+def _synthetic(data: DataSet) -> SyntheticSubject:
+    subject = SyntheticSubject(data)
+    if not subject.classes:
+        raise InputError("--synthetic: no class of the data set has synthetic drawings; leave it out")
+    return subject
 
 
 class Bench:
@@ -164,10 +173,7 @@ class Bench:
         for name in self._watched(f"{subject.name}: drawing", called):
             drawn.append(subject.draw(name, options.count, options.seed, options.temperature))
         looks = [self.classifier.look(each) for each in self._watched(f"{subject.name}: judging", drawn)]
-        nearest = [
-            originals.nearest_to(each)
-            for originals, each in zip(self._watched(f"{subject.name}: distances", self.originals), drawn, strict=True)
-        ]
+        nearest = self._nearest_originals(subject, drawn)
         losses = self._losses(subject, called)
         measures = [measure(each) for each in drawn]
         scopes = {name: self._model_scope(name, looks) for name in self.scopes}
@@ -187,6 +193,15 @@ class Bench:
                 for number in range(len(classes))
             ),
         )
+
+    def _nearest_originals(self, subject: Subject, drawn: Sequence[list[Drawing]]) -> list[Nearest]:
+        """For the drawings of each class, the nearest ones that they may have been copied from."""
+        watched, found = self._watched(f"{subject.name}: distances", self.originals), []
+        for originals, each, real in zip(watched, drawn, self.reference.classes, strict=True):
+            if isinstance(subject, SyntheticSubject):
+                originals = originals.first(len(real.training))
+            found.append(originals.nearest_to(each))
+        return found
 
     def shown(self) -> dict[str, Shown]:
         """Drawings for the pages, once all models are measured."""

@@ -36,8 +36,11 @@ class Options:
     seed: int = 0
     """Of the drawings, of the bootstrap and of what is shown."""
 
-    limit: int | None = None
-    """At most so many real drawings of a class and split are used: a quick look."""
+    limit: int = 5000
+    """At most so many drawings of a class and split are used, real and synthetic ones each, chosen by chance."""
+
+    synthetic: bool = False
+    """Whether the data set's synthetic drawings are measured beside the models, as if one of them had drawn them."""
 
     against: str = "test"
     """What generated drawings are compared with: "test", or "held-out" for valid and test together."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.manifest import fold_name, short
@@ -110,28 +111,33 @@ def _shared_classes(
     return sorted(known[name] for name in common & set(known) if real[known[name]] > 0), notes
 
 
-def collect(data: DataSet, chosen: Sequence[int], against: str, limit: int | None, notes: Sequence[str]) -> Reference:
+def collect(data: DataSet, chosen: Sequence[int], against: str, limit: int, notes: Sequence[str]) -> Reference:
     """Take the drawings of the chosen classes out of a data set.
 
     Args:
         data: the data set.
         chosen: class numbers.
         against: "test" or "held-out".
-        limit: at most so many drawings of a class and kind are used, the first ones; for a quick look.
-        notes: carried over.
+        limit: at most so many drawings of a class and kind are used.
+        notes: carried over; one is added where the limit leaves drawings out.
     """
-    classes = []
+    train, held = data.split_ids == TRAIN, np.isin(data.split_ids, AGAINST[against])
+    fresh = np.zeros(len(data), bool) if VALID in AGAINST[against] else data.split_ids == VALID
+    classes, cut = [], []
     for number in chosen:
         mine = data.class_ids == number
-        training = _drawings(data, np.flatnonzero(mine & (data.split_ids == TRAIN) & ~data.synthetic)[:limit])
-        made = _drawings(data, np.flatnonzero(mine & (data.split_ids == TRAIN) & data.synthetic)[:limit])
-        held = _drawings(data, np.flatnonzero(mine & np.isin(data.split_ids, AGAINST[against]))[:limit])
-        valid = [] if VALID in AGAINST[against] else [VALID]
-        fresh = _drawings(data, np.flatnonzero(mine & np.isin(data.split_ids, valid))[:limit])
+        kinds = (mine & train & ~data.synthetic, mine & train & data.synthetic, mine & held, mine & fresh)
+        if max(kind.sum() for kind in kinds) > limit:
+            cut.append(data.class_names[number])
+        training, made, kept, other = (_drawings(data, np.flatnonzero(kind), limit) for kind in kinds)
         real = int((mine & ~data.synthetic).sum())
-        classes.append(RealClass(data.class_names[number], training, training + made, held, fresh, real))
-    return Reference(tuple(classes), tuple(notes))
+        classes.append(RealClass(data.class_names[number], training, training + made, kept, other, real))
+    added = f"{limit} drawings of each split were used of: {', '.join(cut)}. Copies of others are not seen."
+    return Reference(tuple(classes), (*notes, *([added] if cut else [])))
 
 
-def _drawings(data: DataSet, indices: np.ndarray[tuple[int], np.dtype[np.intp]]) -> list[Drawing]:
+def _drawings(data: DataSet, indices: npt.NDArray[np.intp], limit: int) -> list[Drawing]:
+    """At most `limit` of the drawings, by chance but always the same ones, in the order of the data set."""
+    if len(indices) > limit:
+        indices = np.sort(np.random.default_rng(0).permutation(indices)[:limit])
     return [Drawing.from_stroke3(data.drawing(int(index))) for index in indices]

@@ -19,6 +19,7 @@ from sketch_edge.runtime.provider import open_session
 from sketch_edge.runtime.sampler import Job, Rows, draw_rows
 from sketch_edge.runtime.session import Decoder
 from sketch_edge.train.checkpoint import Checkpoint, load_checkpoint
+from sketch_edge.train.dataset import DataSet
 from sketch_edge.train.evaluate.drawing import Drawing
 from sketch_edge.train.sheet import TorchDecoder, drawing_manifest
 
@@ -64,6 +65,29 @@ class Subject(Protocol):
 
     def draw(self, name: str, count: int, seed: int, temperature: float | None) -> list[Drawing]:
         """Draw `count` drawings of a class; at its own temperature where None is given."""
+
+
+class SyntheticSubject:
+    """The drawings of a data set that models made, as if one had drawn them: a teacher's, say, beside its pupil's.
+
+    They are part of what models learned from, so only real drawings count as originals of copies.
+    """
+
+    name = "synthetic drawings"
+    temperature = None
+    network = None
+
+    def __init__(self, data: DataSet) -> None:
+        self._data = data
+        made = np.bincount(data.class_ids[data.synthetic], minlength=len(data.class_names))
+        self.classes = tuple(name for name, count in zip(data.class_names, made.tolist(), strict=True) if count > 1)
+        self.about: Mapping[str, str | int] = {"kind": "drawings", "drawings": int(made.sum())}
+
+    def draw(self, name: str, count: int, seed: int, temperature: float | None) -> list[Drawing]:
+        """Choose `count` of them, or all where there are fewer."""
+        mine = self._data.synthetic & (self._data.class_ids == self._data.class_names.index(name))
+        chosen = np.random.default_rng([seed, 60]).permutation(np.flatnonzero(mine))[:count]
+        return [Drawing.from_stroke3(self._data.drawing(int(index))) for index in chosen]
 
 
 class BundleSubject:

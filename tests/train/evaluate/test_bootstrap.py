@@ -29,6 +29,16 @@ def test_single_drawings_do_not_make_a_figure_certain():
     assert 0.25 < interval.high - interval.low < 0.45
 
 
+def test_nothing_seen_is_not_nothing():
+    """Of 0 among 100 up to 3.6 can be in a hundred (Clopper & Pearson); of 1 likewise."""
+    rng = np.random.default_rng(6)
+    none = mean_over_classes([np.zeros(50), np.zeros(50)], 20, rng)
+    assert (none.value, none.low, round(none.high, 4)) == (0, 0, 0.0362)
+    every = mean_over_classes([np.ones(2), np.ones(1000)], 20, rng)
+    assert (every.value, every.high) == (1, 1)
+    assert 0.3 < every.low < 0.7
+
+
 def test_a_ratio_covers_the_truth():
     """Of two means that are measured on different drawings."""
     rng = np.random.default_rng(3)

@@ -190,3 +190,30 @@ def test_kept_classifier_makes_the_second_report_quick_and_equal(tmp_path):
     kept.write_bytes(bytes(content))
     assert evaluate([perfect()], path, options, watch=watch).to_dict() == first
     assert trained.count("classifier") == 40
+
+
+def test_synthetic_drawings_are_measured_like_a_model():
+    """A teacher's drawings beside its pupil's: only of classes that have some, and no copies of themselves."""
+    data = toy_data(train=60, test=12)
+    made = (data.split_ids == 0) & (data.class_ids < 2) & (np.arange(len(data)) % 72 < 30)
+    data = type(data)(**{**vars(data), "synthetic": made})
+    options = Options(
+        count=20, bootstrap=20, repeats=2, synthetic=True, classifier=ClassifierSettings(steps=60, batch=32)
+    )
+    report = evaluate([perfect()], data, options)
+    assert [each.name for each in report.real] == ["circle", "ladder"]
+    assert [(each.training, each.learnt) for each in report.real] == [(30, 60)] * 2
+    pupil, teacher = report.models
+    assert teacher.name == "synthetic drawings"
+    assert abs(teacher.scopes["all"].top1.value - pupil.scopes["all"].top1.value) < 0.15
+    assert teacher.copies["copies_few"].value < 0.2
+    with pytest.raises(InputError, match="--synthetic: no class"):
+        evaluate([perfect()], toy_data(train=4, test=2), options)
+
+
+def test_a_limit_is_kept_and_said():
+    """Large data sets do not fill the memory, and the report says what was left out."""
+    options = Options(count=4, bootstrap=20, repeats=2, limit=7, classifier=ClassifierSettings(steps=2, batch=4))
+    report = evaluate([perfect()], toy_data(train=20, test=5), options)
+    assert [(each.real, each.training, each.held) for each in report.real] == [(25, 7, 5)] * 4
+    assert "7 drawings of each split were used of: circle, ladder" in report.notes[0]
