@@ -1,6 +1,10 @@
 """Blind grading: the page does not tell, and the table does."""
 
+import base64
 import json
+import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -127,3 +131,31 @@ def test_chosen_drawings_are_those_of_the_report(report, folder):
     }
     assert {item["path"] for item in _items(folder)["items"]} <= known
     assert np.mean([item["path"].count("M") for item in _items(folder)["items"]]) >= 1
+
+
+PRESSED = """<script>
+const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", { key: key }));
+let saved = null;
+URL.createObjectURL = (blob) => { saved = blob; return "#"; };
+for (const key of ["1", "3", "ArrowLeft", "2", "x", "3"]) press(key);
+document.querySelector("button[data-grade=fake]").click();
+press("s");
+saved.text().then((text) => { document.documentElement.dataset.saved = btoa(text); });
+</script></body>"""
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+def test_the_page_takes_keys_and_clicks_and_saves_answers(folder):
+    """In a browser: grades by key, one changed after going back, one by mouse; what is saved is a file of answers."""
+    page = folder / "pressed.html"
+    page.write_text((folder / "grading.html").read_text().replace("</body>", PRESSED))
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
+    command += ["--virtual-time-budget=3000", "--dump-dom", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    (found,) = re.findall(r'data-saved="([^"]+)"', done.stdout)
+    answers = folder / "grades.json"
+    answers.write_bytes(base64.b64decode(found))
+    graded = {"0": "real", "1": "possibly real", "2": "fake", "3": "fake"}
+    assert json.loads(answers.read_text())["answers"] == graded
+    assert "Drawing 5 of 40; 4 graded" in done.stdout
+    assert sum(row.total for row in tabulate([answers], folder / "grading-key.json")) == 4
