@@ -92,7 +92,7 @@ def main(context: click.Context, /, out: str | None, format: str | None, listed:
         click.echo(_listing(engine, plotter, listed))
         return
     if together.refine:
-        refine(lambda: _load(engine), together, subject, sampling, out)
+        refine(context, lambda: _load(engine), subject, sampling, out)
         return
     if together.asked:
         subject = check_together(context, together, subject, paper)

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from sketch_edge.cli.command import escape, say
-from sketch_edge.cli.draw_options import Sampling, Subject, Together
-from sketch_edge.runtime.errors import InputError
+from sketch_edge.cli.draw_options import Sampling, Subject
+from sketch_edge.runtime.errors import InputError, SketchError
 
 if TYPE_CHECKING:  # numpy is not needed to print the help
     from sketch_edge.runtime.artist import Artist
@@ -30,12 +31,18 @@ save [FILE]    write it; the suffix picks the format
 help           show this
 quit           end (so does Ctrl-D)"""
 
+OPTIONS = (
+    *("refine", "out", "names", "seed", "index", "temperature", "max_points"),
+    *("pen_temperature", "top_k", "end_bias", "model", "provider", "threads"),
+)
+"""What else the command line may say."""
+
 LONGEST_COMMAND = 5000
 """Characters of a line that is read."""
 
 
 def refine(
-    load: Callable[[], Artist], together: Together, subject: Subject, sampling: Sampling, out: str | None
+    context: click.Context, load: Callable[[], Artist], subject: Subject, sampling: Sampling, out: str | None
 ) -> None:
     """Read commands from standard input until it ends; a command that cannot be done is said and passed over.
 
@@ -44,10 +51,12 @@ def refine(
     """
     from sketch_edge.runtime.refine import Refinement
 
-    if together.ways:
-        raise InputError(f"--{together.ways[0]}: goes instead of --refine; leave one of them out")
-    if len(subject.names) != 1 or subject.scene is not None:
-        raise InputError("--refine: works on one drawing; name its class with --class, once, and leave out --scene")
+    for option in context.command.params:
+        name = option.name or ""
+        if name not in OPTIONS and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise InputError(f"{max(option.opts, key=len)}: does not go with --refine; leave one of them out")
+    if len(subject.names) != 1:
+        raise InputError("--refine: works on one drawing; name its class with --class, once")
     if out is not None:
         _check_file(out)
     if sys.stdin is None:  # closed by whoever started us
@@ -81,7 +90,7 @@ def refine(
             return
         try:
             _do(work, command, argument.strip(), out)
-        except InputError as error:
+        except SketchError as error:
             say(f"error: {escape(str(error))}")
 
 

@@ -88,7 +88,9 @@ def test_what_cannot_be_done_is_said_and_work_goes_on(folder, command, message):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--vary", "a.json"], "--vary: goes instead of --refine"),
+        (["--vary", "a.json"], "--vary: does not go with --refine"),
+        (["--page", "a4"], "--page: does not go with --refine"),
+        (["--scene", "a.toml"], "--scene: does not go with --refine"),
         (["-c", "cat"], "--refine: works on one drawing"),
         (["-o", "no/a.svg"], "no/a.svg: the folder "),
         (["-o", "a.gcode"], "a.gcode: cannot be saved to from here"),
