@@ -172,7 +172,10 @@ def read_record(place: str, record: dict[str, object]) -> Record:
     if problem is not None:
         raise DataError(f"{place}:word: {problem}; correct it")
     xs, ys, lengths, raw = _collect(f"{place}:drawing", record["drawing"])
-    points = np.array([xs, ys], np.float64).T
+    try:
+        points = np.array([xs, ys], np.float64).T
+    except OverflowError:  # a whole number of hundreds of digits
+        points = np.full((1, 2), np.inf)
     # The limit stands in front of any arithmetic: JSON's 1e999 reads as infinity, and infinity less itself is NaN.
     if not (np.abs(points) <= COORDINATE_LIMIT).all():
         raise DataError(f"{place}:drawing: a coordinate is beyond +-{COORDINATE_LIMIT:.0f}; {AGAIN}")

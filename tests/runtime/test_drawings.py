@@ -82,6 +82,14 @@ def test_bad_records_are_refused(tmp_path, content, message):
     assert str(caught.value).startswith(f"{path}{message}")
 
 
+def test_a_number_too_large_for_any_float_is_refused(tmp_path):
+    """A coordinate of 400 digits, which json reads as a whole number."""
+    path = tmp_path / "x.ndjson"
+    path.write_text('{"word": "cat", "drawing": [[[0, 1%s], [1, 2]]]}' % ("0" * 400))
+    with pytest.raises(DataError, match=r"x\.ndjson:1:drawing: a coordinate is beyond"):
+        read_sketches(path, [0])
+
+
 def test_a_record_that_is_not_there_is_refused(tmp_path):
     """The error says which there are."""
     with pytest.raises(DataError, match=r"x.ndjson: has no record 5 \(expected 0 to 1\)"):

@@ -460,3 +460,15 @@ def test_every_single_byte_changed_is_a_symbol_error_or_harmless():
                     read_arrays(memoryview(changed), 2)
                 except SymbolError:
                     continue
+
+
+def test_a_directory_that_points_before_the_file_is_refused(tmp_path):
+    """zipfile answers with an error of another kind there."""
+    path = tmp_path / "cat.npz"
+    np.savez(path, train=object_array(LINE, CORNER))
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"PK\x01\x02")
+    content[place - 100 : place] = b""
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"cat\.npz: is a damaged or cut"):
+        list(DrawingReader(path))

@@ -93,7 +93,9 @@ def _read_members(path: Path, content: bytes) -> dict[str, list[npt.NDArray[Any]
                 with archive.open(info) as file:
                     data = file.read()
                 members[name] = _read_member(f"{path}:{name}", data)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+    except DataError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
         raise DataError(f"{path}: is a damaged or cut npz file ({error}); {AGAIN}") from error
     return members
 

@@ -1,0 +1,286 @@
+"""Every parser of the project behind one face: bytes in; a value, or the project's own error, out.
+
+A `Parser` also knows good inputs to start from, words of its language, and its own modules, whose lines are counted.
+Files with a hash are mutated below it: what reaches the parser behind the hash is what a stranger may have written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from sketch_edge.runtime.bundle import open_bundle, pack_bundle, read_bundle
+from sketch_edge.runtime.drawings import parse_record, read_record, read_sketches
+from sketch_edge.runtime.manifest import Manifest
+from sketch_edge.runtime.page import Page, parse_length_mm
+from sketch_edge.runtime.plain.onnx_reader import read_graph
+from sketch_edge.runtime.plot.check import check_program
+from sketch_edge.runtime.plot.machine import MACHINES, load_machine, machine_names
+from sketch_edge.runtime.scene import Pen
+from sketch_edge.runtime.scenes.scene_file import parse_composition
+from sketch_edge.runtime.session import load_graph
+
+TESTS = Path(__file__).parents[1]
+TINY = TESTS / "data" / "tiny-whole.sketch.zip"
+FOLDER = Path(tempfile.gettempdir())
+
+
+@dataclass(frozen=True)
+class Parser:
+    """One parser under test."""
+
+    name: str
+    run: Callable[[bytes], object]
+    """Parses; raises SketchError for what it refuses."""
+
+    seeds: Callable[[], Sequence[bytes]]
+    """Good inputs."""
+
+    modules: tuple[str, ...]
+    """Ends of the paths of the files whose lines are counted."""
+
+    words: tuple[bytes, ...] = ()
+    """Pieces that a mutation may put in."""
+
+
+def in_file(read: Callable[[Path], object], suffix: str) -> Callable[[bytes], object]:
+    """Make of a reader of files one of bytes."""
+
+    def run(content: bytes) -> object:
+        with tempfile.TemporaryDirectory(prefix="sketch-fuzz-", dir=FOLDER) as folder:
+            path = Path(folder) / f"thing{suffix}"
+            path.write_bytes(content)
+            return read(path)
+
+    return run
+
+
+def _text(read: Callable[[str], object]) -> Callable[[bytes], object]:
+    return lambda content: read(content.decode("utf-8", "surrogateescape"))
+
+
+def _drawings(path: Path) -> object:
+    from sketch_edge.train.readers import DrawingReader
+
+    return sum(1 for _ in DrawingReader(path))
+
+
+def _record(content: bytes) -> object:
+    return read_record("a.ndjson:1", parse_record("a.ndjson:1", content))
+
+
+def _dataset(path: Path) -> object:
+    from sketch_edge.train.dataset import load_dataset
+
+    return load_dataset(path)
+
+
+MARK = b"sketch-edge checkpoint 1 sha256:"
+
+
+def hashed(archive: bytes) -> bytes:
+    """Put the right hash behind an archive, as if a stranger's program had written it."""
+    comment = MARK + hashlib.sha256(archive).hexdigest().encode()
+    return archive[:-2] + struct.pack("<H", len(comment)) + comment
+
+
+def _checkpoint(archive: bytes) -> object:
+    from sketch_edge.train.checkpoint import load_checkpoint
+
+    return in_file(load_checkpoint, ".pt")(hashed(archive))
+
+
+@cache
+def checkpoint_file() -> bytes:
+    """A small checkpoint of ours."""
+    import torch
+
+    from sketch_edge.train.checkpoint import About, Checkpoint, save_checkpoint
+    from sketch_edge.train.config import Config, ModelConfig
+    from sketch_edge.train.model import SketchVAE
+
+    torch.manual_seed(1)
+    sizes = ModelConfig(encoder_hidden=4, decoder_hidden=4, latent=2, class_embedding=2, mixtures=2)
+    about = About(classes=("cat", "star"), scale=30.0, max_points=60, drawings=9, synthetic=2, step=5)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        path = Path(folder) / "model.pt"
+        save_checkpoint(path, Checkpoint(Config(model=sizes), about, SketchVAE(sizes, 2).state_dict()))
+        return path.read_bytes()
+
+
+def _archive() -> bytes:
+    content = checkpoint_file()
+    return content[: content.rfind(MARK) - 2] + b"\0\0"
+
+
+@cache
+def dataset_file() -> bytes:
+    """A small data set of ours, of two drawings."""
+    from sketch_edge.train.prepare import prepare  # the command's own way to make one
+
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        source = Path(folder) / "cat.ndjson"
+        source.write_bytes(b"".join(DRAWINGS))
+        out = Path(folder) / "data.npz"
+        prepare([source]).data.save(out)
+        return out.read_bytes()
+
+
+def sketchrnn_file() -> bytes:
+    """A file as sketch-rnn's own tools write it: pickled arrays in a zip."""
+    line = np.array([[255, 0, 0], [0, 90, 1], [-20, -20, 1]], np.int16)
+    arrays = np.empty(2, object)
+    arrays[:] = [line, line[:2]]
+    buffer = io.BytesIO()
+    np.savez(buffer, train=arrays, valid=arrays[:1], test=arrays[:1])
+    return buffer.getvalue()
+
+
+DRAWINGS = (
+    b'{"word":"cat","recognized":true,"drawing":[[[0,42,85],[85,0,85]],[[170],[85]],[[0,170],[255,255]]]}\n',
+    b'{"word":"cat","key_id":"5","drawing":[[[0.5,1e2],[3,255],[0,17]]],"countrycode":"CH"}\n',
+)
+SVG = (
+    b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><g transform="scale(2)">'
+    b'<path d="M1 1L8 8C1 2 3 4 5 6A1 2 3 0 1 4 4z"/><circle cx="4" cy="4" r="2"/>'
+    b'<polyline points="1,1 2,3"/></g></svg>'
+)
+SVG_WORDS = (b"<!DOCTYPE a [<!ENTITY b 'c'>]>", b"&b;", b"<g>" * 50, b"1e999", b"NaN", b"A", b"<use href='#a'/>")
+JSON_WORDS = (b"null", b"NaN", b"1e999", b"-1", b'"', b"[" * 40, b"{", b"\\u0000", b"18446744073709551616", b"true")
+TOML_WORDS = (
+    b"[[object]]\n",
+    b"[x.y.z]\n",
+    b"= nan\n",
+    b"= -1\n",
+    b"= inf\n",
+    b'"""',
+    b"[" * 40,
+    b"0x7f",
+    b"1979-05-27",
+)
+ZIP_WORDS = (b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"\xff\xff\xff\xff", b"\x08\x00", b"manifest.json", b"../")
+WIRE_WORDS = (b"\xff" * 9 + b"\x01", b"\x80\x80\x80\x80\x10", b"\x0a\x00", b"\x3a\x02", b"body", b"Loop", b"\x28\x05")
+
+
+def _machines() -> list[bytes]:
+    return [(MACHINES / f"{name}.toml").read_bytes() for name in machine_names()]
+
+
+def _scenes() -> list[bytes]:
+    """The examples of docs/SCENES.md."""
+    text = (TESTS.parent / "docs" / "SCENES.md").read_bytes()
+    return [part.split(b"```")[0] for part in text.split(b"```toml\n")[1:]]
+
+
+def _programs() -> list[bytes]:
+    return [(TESTS / "data" / "gcode" / "grbl-servo.gcode").read_bytes()]
+
+
+def _graph(member: str) -> Callable[[bytes], object]:
+    sizes = read_bundle(TINY).manifest.sizes
+    return lambda content: load_graph(content, member, sizes, member)
+
+
+def _manifest(text: bytes) -> object:
+    return Manifest.from_json(text.decode("utf-8", "replace"))
+
+
+def _repacked(text: bytes) -> object:
+    """A bundle of which only the manifest was changed."""
+    bundle = read_bundle(TINY)
+    manifest = Manifest.from_json(text.decode("utf-8", "replace"))
+    return pack_bundle(replace(manifest, members={}), bundle.members)
+
+
+def parsers() -> list[Parser]:
+    """All of them; those of training only where torch is there."""
+    tiny = read_bundle(TINY)
+    manifest = tiny.manifest.to_json().encode()
+    graph_modules = ("onnx_reader.py", "protobuf.py", "walk.py", "shapes.py", "runtime/session.py")
+    found = [
+        Parser("bundle", in_file(read_bundle, ".sketch.zip"), lambda: [TINY.read_bytes()], ("bundle.py",), ZIP_WORDS),
+        Parser("manifest", _manifest, lambda: [manifest], ("manifest.py",), JSON_WORDS),
+        Parser("repacked", _repacked, lambda: [manifest], ("bundle.py", "manifest.py"), JSON_WORDS),
+        Parser(
+            "onnx_reader",
+            lambda content: read_graph(content, "x", bodies=True),
+            lambda: list(tiny.members.values()),
+            ("onnx_reader.py", "protobuf.py"),
+            WIRE_WORDS,
+        ),
+        *(
+            Parser(
+                member.replace(".onnx", "-graph"),
+                _graph(member),
+                lambda member=member: [tiny.members[member]],  # type: ignore[misc]
+                graph_modules,
+                WIRE_WORDS,
+            )
+            for member in tiny.members
+        ),
+        Parser("record", _record, lambda: list(DRAWINGS), ("runtime/drawings.py",), JSON_WORDS),
+        Parser(
+            "sketches",
+            in_file(lambda path: read_sketches(path, [0]), ".ndjson"),
+            lambda: [b"".join(DRAWINGS), b"[" + DRAWINGS[0] + b"]"],
+            ("runtime/drawings.py",),
+            JSON_WORDS,
+        ),
+        Parser("scene", parse_composition, _scenes, ("scene_file.py", "thing.py", "composition.py"), TOML_WORDS),
+        Parser("machine", in_file(load_machine, ".toml"), _machines, ("plot/machine.py", "settings.py"), TOML_WORDS),
+        Parser(
+            "gcode",
+            lambda content: check_program(content, load_machine("grbl-servo")),
+            _programs,
+            ("plot/check.py", "plot/grammar.py"),
+            (b"G1 X1\n", b"M3 S90\n", b"G20\n", b"nan", b"X1e9", b"$H\n", b"(", b"%\n", b"!"),
+        ),
+        Parser("page", _text(Page.parse), lambda: [b"a4-landscape", b"8.5x11in", b"120x80mm"], ("page.py",)),
+        Parser("length", _text(parse_length_mm), lambda: [b"1.5 cm", b"5mm", b"0.5in"], ("page.py",)),
+        Parser("pen", _text(lambda text: Pen.parse(text, 0.5)), lambda: PENS, ("scene.py",)),
+    ]
+    return found + _training()
+
+
+PENS = [b"black", b"#102030", b"fine:#204080:0.3mm"]
+
+
+def _training() -> list[Parser]:
+    if find_spec("torch") is None:
+        return []
+    found = [
+        Parser(
+            "ndjson",
+            in_file(_drawings, ".ndjson"),
+            lambda: [b"".join(DRAWINGS), b"[" + DRAWINGS[0] + b"]"],
+            ("runtime/drawings.py", "readers/text.py", "readers/__init__.py", "readers/source.py"),
+            JSON_WORDS,
+        ),
+        Parser(
+            "sketchrnn",
+            in_file(_drawings, ".npz"),
+            lambda: [sketchrnn_file()],
+            ("readers/sketchrnn.py", "readers/symbolic.py", "readers/source.py"),
+            (*ZIP_WORDS, b"\x80\x04", b"cos\nsystem\n", b"R.", b"\x8e"),
+        ),
+        Parser("dataset", in_file(_dataset, ".npz"), lambda: [dataset_file()], ("train/dataset.py",), ZIP_WORDS),
+        Parser("checkpoint", _checkpoint, lambda: [_archive()], ("train/checkpoint.py", "about.py"), ZIP_WORDS),
+    ]
+    if find_spec("svgelements") is not None:
+        modules = ("readers/svg.py", "svg_shapes.py", "xml_tree.py")
+        found.append(Parser("svg", in_file(_drawings, ".svg"), lambda: [SVG], modules, SVG_WORDS))
+    return found
+
+
+def shipped() -> bytes:
+    """The bundle that comes with the package."""
+    return open_bundle().path.read_bytes()
