@@ -83,6 +83,8 @@ def main(
     chosen = [part.strip() for part in classes.split(",") if part.strip()]
     if classes and not chosen:
         raise InputError(f"--classes {classes}: names no class; write --classes star,moon or leave it out")
+    if "://" in model and not model.startswith(ADDRESSES):
+        raise InputError(f"{model}: is no address that can be fetched (expected https://...); correct it")
     if out is not None:
         check_writable(out)
         if not model.startswith(ADDRESSES):

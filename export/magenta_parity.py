@@ -28,6 +28,8 @@ DRAWN = 4
 
 ENCODED_ROWS = 60
 ROUNDED_STEPS = 32
+LARGEST_LATENT = 1000.0
+"""mu and sigma are of the size of standard normals; these are far beyond."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ def measure(model: MagentaModel, session: Session, manifest: Manifest, coarse: b
         InputError: the model gives numbers that are not finite.
         BundleError: the graphs do.
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # found and reported below
+        return _measure(model, session, manifest, coarse)
+
+
+def _measure(model: MagentaModel, session: Session, manifest: Manifest, coarse: bool) -> Measured:
     exact = Reading(model, np.float64, coarse)
     random = [_random_rows(model, batch, STEPS, seed=batch) for batch in BATCHES]
     readings = exact, Reading(model, np.float32, coarse)
@@ -63,8 +70,7 @@ def measure(model: MagentaModel, session: Session, manifest: Manifest, coarse: b
     rows, z = (np.concatenate([pair[part] for pair in random], axis=1 - part) for part in (0, 1))
     y = np.concatenate([outputs for _, outputs in walks[: len(random)]], axis=1)
     expected = exact.carry(rows, z)
-    if not np.isfinite(expected).all():
-        raise InputError(f"{model.file}: its weights give numbers that are not finite; download the file again")
+    _check_finite(model, expected)
     # Where the state is rounded, a last bit may decide to which side: there it is the reading without that which tells.
     other = Reading(model, np.float64 if coarse else np.float32).carry(rows, z)
     drift = Difference.of(y, expected, allowed(other, expected))
@@ -156,8 +162,18 @@ def _compare_encoders(model: MagentaModel, session: Session) -> Difference:
         rows[length:, place] = (0, 0, 0, 0, 1)
     drawings = rows.transpose(1, 0, 2)
     expected, float32 = (np.stack(Reading(model, kind).encode(drawings, lengths)) for kind in (np.float64, np.float32))
+    _check_finite(model, expected, LARGEST_LATENT)
     found = np.stack(session.encode(drawings.astype(np.float32), lengths, [0] * batch))
     return Difference.of(found, expected, allowed(float32, expected))
+
+
+def _check_finite(model: MagentaModel, expected: Reals, most: float = float(np.finfo(np.float32).max)) -> None:
+    """Refuse weights of which numbers come that no model means, or that float32 cannot hold."""
+    if not (np.abs(expected) < most).all():  # false for nan too
+        raise InputError(
+            f"{model.file}: its weights give numbers beyond all bounds (expected less than {most:g}); "
+            "download the file again"
+        )
 
 
 def _random_rows(model: MagentaModel, batch: int, steps: int, seed: int) -> tuple[Reals, Reals]:
