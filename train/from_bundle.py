@@ -76,6 +76,8 @@ def read_weights(bundle: Bundle) -> Checkpoint:
 
 def _tensors(bundle: Bundle, member: str, names: tuple[str, ...], coarse: tuple[str, ...] = ()) -> dict[str, Array]:
     """The weights of a graph by name, in float32; `coarse` are those of the products that variant int8 takes whole."""
+    if member not in bundle.members:
+        raise _foreign(bundle, f"it has no {member}")
     graph = read_graph(bundle.members[member], f"{bundle.path}:{member}")
     axes = {
         node.inputs[0]: node.attributes.get("axis", 1) for node in graph.nodes if node.operator == "DequantizeLinear"

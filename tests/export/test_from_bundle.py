@@ -94,3 +94,11 @@ def test_lying_sizes_are_refused(rounded, tmp_path):
     write_bundle(path, dataclasses.replace(bundle.manifest, sizes=sizes), dict(bundle.members))
     with pytest.raises(BundleError, match="do not fit together"):
         load_source(path)
+
+
+def test_a_bundle_without_an_encoder_is_refused(rounded):
+    """As those of models that only draw."""
+    bundle = read_bundle(rounded.path)
+    members = {name: content for name, content in bundle.members.items() if name != "encode.onnx"}
+    with pytest.raises(BundleError, match=r"cannot be trained on: it has no encode\.onnx; .*sketch-data sample"):
+        read_weights(dataclasses.replace(bundle, members=members))

@@ -19,7 +19,7 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from sketch_edge.runtime.drawings import COORDINATE_LIMIT, MOST_POINTS
+from sketch_edge.runtime.drawings import COORDINATE_LIMIT
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.strokes import BOX
 from sketch_edge.train.readers.source import GZIP, find_kind
@@ -42,7 +42,7 @@ LARGEST_SVG = 16 << 20
 """Bytes of a file; most of such a one are pictures in it."""
 
 MOST_PATH_DATA = 1 << 19
-"""Characters of path data in a file; a drawing that can be learnt has a hundredth of this."""
+"""Characters of path data and transforms in a file; a drawing that can be learnt has a hundredth of this."""
 
 MOST_VISITS = 50_000
 """Elements that are come to, each as often as it is used: a few lines of `use` could stand for a thousand million."""
@@ -66,7 +66,7 @@ class SvgDrawing:
     """What one SVG file holds."""
 
     lines: list[Floats]
-    """Each of shape (n, 2), n >= 2, x right, y down, in the file's pixels; together at most 20,000 points."""
+    """Each of shape (n, 2), n >= 2, x right, y down, in the file's pixels; together at most 10,000 points."""
 
     notes: tuple[str, ...]
     """What was passed over that a user may miss, such as "2 texts passed over"."""
@@ -137,8 +137,8 @@ def _flatten_all(lines: list[Curves], where: str) -> list[Floats]:
     side = float((corners.max(axis=0) - corners.min(axis=0)).max())
     tolerance = max(side, 1e-6) * TOLERANCE / BOX
     count = sum(int(pieces_of(line, tolerance).sum()) + 1 for line in lines)
-    if count > MOST_POINTS:
-        raise DataError(f"{where}: has {count} points (at most {MOST_POINTS}); simplify it in the editor")
+    if count > MOST_CURVES:
+        raise DataError(f"{where}: has {count} points (at most {MOST_CURVES}); simplify it in the editor")
     return [flatten(line, tolerance) for line in lines]
 
 
@@ -166,6 +166,7 @@ class _Walker:
         self._named: dict[str, Element] = {}
         self._data = 0
         self._outlines: dict[tuple[int, tuple[float, float]], list[Curves]] = {}
+        self._matrices: dict[str, Floats] = {}
         self._visits = 0
         self._pieces = 0
         self._unread: dict[str, int] = {}
@@ -192,9 +193,9 @@ class _Walker:
         name = element.attributes.get("id")
         if name:
             self._named.setdefault(name, element)
-        self._data += len(element.attributes.get("d", "")) + len(element.attributes.get("points", ""))
+        self._data += sum(len(element.attributes.get(key, "")) for key in ("d", "points", "transform"))
         if self._data > MOST_PATH_DATA:
-            self._refuse(f"has over {MOST_PATH_DATA} characters of path data; simplify it in the editor")
+            self._refuse(f"has over {MOST_PATH_DATA} characters of paths and transforms; simplify it in the editor")
         if element.tag == "style":
             for selectors, body in _RULE.findall(re.sub(r"/\*.*?\*/", "", element.text, flags=re.DOTALL)):
                 for selector in map(str.strip, selectors.split(",")):
@@ -234,7 +235,10 @@ class _Walker:
             if style.get("visibility") not in ("hidden", "collapse"):
                 self._unread[UNREAD[tag]] = self._unread.get(UNREAD[tag], 0) + 1
             return
-        matrix = combine(around.matrix, read_matrix(element.attributes.get("transform")))
+        text = element.attributes.get("transform", "")
+        if text not in self._matrices:
+            self._matrices[text] = read_matrix(text)
+        matrix = combine(around.matrix, self._matrices[text])
         here = replace(around, matrix=matrix, style=style, depth=around.depth + 1)
         if tag in SHAPES:
             yield from self._draw_shape(element, here)
