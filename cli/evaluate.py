@@ -39,7 +39,12 @@ PAGE, FIGURES = "report.html", "report.json"
     type=click.Choice(["test", "held-out"]),
     help="Real drawings to compare with: the test split, or valid and test together.",
 )
-@click.option("--steps", default=1500, type=click.IntRange(1, 10**6), help="Mini-batches that the classifier learns.")
+@click.option(
+    "--classifier-steps", default=1500, type=click.IntRange(1, 10**6), help="Mini-batches that the classifier learns."
+)
+@click.option(
+    "--classifier-seed", default=0, type=click.IntRange(0, 2**63 - 1), help="Another seed, another classifier."
+)
 @click.option("--bootstrap", default=1000, type=click.IntRange(20, 100_000), help="Samples behind each interval.")
 @click.option("--grading", default=100, type=click.IntRange(0, 10_000), help="Drawings of the blind grading; 0: none.")
 @click.option("--device", default="auto", type=click.Choice(["auto", "cpu", "cuda"]), help="Where the judge learns.")
@@ -63,7 +68,8 @@ def main(
     limit: int,
     synthetic: bool,
     against: str,
-    steps: int,
+    classifier_steps: int,
+    classifier_seed: int,
     bootstrap: int,
     grading: int,
     device: str,
@@ -115,7 +121,7 @@ def main(
         synthetic=synthetic,
         against=against,
         bootstrap=bootstrap,
-        classifier=ClassifierSettings(steps=steps),
+        classifier=ClassifierSettings(steps=classifier_steps, seed=classifier_seed),
     )
     with _bars(quiet) as watch:
         report = evaluate(models, data, options, device=_device(device), watch=watch)

@@ -16,7 +16,7 @@ from sketch_edge.cli.evaluate import main  # noqa: E402
 from tests.train.evaluate.toys import toy_data  # noqa: E402
 
 TINY = Path(__file__).parent.parent / "data" / "tiny.sketch.zip"
-QUICK = ("--count", 3, "--steps", 3, "--bootstrap", 20, "--grading", 6, "--threads", 1, "--device", "cpu")
+QUICK = ("--count", 3, "--classifier-steps", 3, "--bootstrap", 20, "--grading", 6, "--threads", 1, "--device", "cpu")
 
 
 @pytest.fixture(scope="module")
