@@ -69,7 +69,8 @@ def test_the_walk_through(workplace):
 
 def _check_options(workplace):
     """What the text says beside its commands: a form of ndjson, a look into a file."""
-    record = re.search(r'`(\{"word".*?)`', TEXT)[1].replace("x, x, ...", "0, 9").replace("y, y, ...", "5, 7")
+    (record,) = re.findall(r'`(\{"word".*?)`', TEXT)
+    record = record.replace("x, x, ...", "0, 9").replace("y, y, ...", "5, 7")
     (workplace / "own.ndjson").write_text(record.replace(", ...", "") + "\n")
     assert "rocket 1" in _run("sketch-data check own.ndjson").stdout
     found = _run("sketch-data check drawings/rocket/rocket-04.svg").stdout

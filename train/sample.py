@@ -67,8 +67,12 @@ def plan_samples(bundles: Sequence[Path], classes: Collection[str] = ()) -> dict
     """
     teachers: dict[str, list[Teacher]] = {}
     names: dict[str, str] = {}
-    for path in dict.fromkeys(bundles):
+    sources: set[str] = set()
+    for path in bundles:
         artist = load(path)
+        if artist.source in sources:
+            continue  # the same file under another name
+        sources.add(artist.source)
         for name in artist.classes:
             teachers.setdefault(names.setdefault(fold_name(name), name), []).append(Teacher(artist, name))
     if classes:

@@ -25,7 +25,7 @@ def test_sample_writes_a_file_for_each_class(tmp_path):
     result = run("sample", TINY, "--count", 5, "--classes", "cat,PALM TREE", "--out", out)
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
-    seed = re.match(r"--seed (\d+)\n", result.stderr)[1]
+    (seed,) = re.findall(r"\A--seed (\d+)\n", result.stderr)
     assert sorted(path.name for path in out.iterdir()) == ["cat.ndjson", "palm tree.ndjson"]
     again = run("sample", TINY, "--count", 5, "--classes", "cat,PALM TREE", "--out", out, "--seed", seed)
     assert again.stderr.count("5 drawings, was there already") == 2

@@ -69,9 +69,9 @@ def test_the_same_arguments_keep_the_file_and_others_are_refused(tmp_path):
     first = sample_class("cat", plan["cat"], tmp_path, count=5, seed=3)
     content = first.path.read_bytes()
     assert sample_class("cat", plan["cat"], tmp_path, count=5, seed=3).kept
-    for changes in ({"count": 6}, {"count": 4}, {"seed": 4}, {"temperature": 0.9}):
+    for count, seed, temperature in ((6, 3, None), (4, 3, None), (5, 4, None), (5, 3, 0.9)):
         with pytest.raises(InputError, match="holds other drawings"):
-            sample_class("cat", plan["cat"], tmp_path, **{"count": 5, "seed": 3, **changes})
+            sample_class("cat", plan["cat"], tmp_path, count=count, seed=seed, temperature=temperature)
     assert first.path.read_bytes() == content
     first.path.write_bytes(content[:-20])
     with pytest.raises(InputError, match="holds other drawings"):
@@ -85,7 +85,7 @@ def test_several_teachers_of_one_class_share_its_file(tmp_path):
     bundle = read_bundle(TINY).manifest
     data = dataclasses.replace(bundle.data, credit="Ada", licence="CC0")
     other = _teacher(tmp_path / "b.sketch.zip", name="other", classes=("Cat", "moon", "Palm_Tree"), data=data)
-    plan = plan_samples([TINY, other])
+    plan = plan_samples([TINY, other, TINY])
     assert {name: len(teachers) for name, teachers in plan.items()} == {"cat": 2, "moon": 1, "palm tree": 2, "star": 1}
     folder = tmp_path / "out"
     folder.mkdir()

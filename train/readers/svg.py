@@ -9,6 +9,7 @@ pictures, which are counted. Clip paths and masks do not cut. Of style sheets on
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -72,7 +73,7 @@ class SvgDrawing:
     """What was passed over that a user may miss, such as "2 texts passed over"."""
 
 
-def read_svg_lines(path: Path) -> list[npt.NDArray[np.float64]]:
+def read_svg_lines(path: str | os.PathLike[str]) -> list[npt.NDArray[np.float64]]:
     """Read what a pen would draw of an SVG file (.svg, or .svgz packed with gzip).
 
     Returns:
@@ -82,6 +83,7 @@ def read_svg_lines(path: Path) -> list[npt.NDArray[np.float64]]:
     Raises:
         DataError: the file cannot be read, is no SVG, is damaged or hostile, or holds no lines.
     """
+    path = Path(path)
     find_kind(path)  # says what is wrong with a file that is none
     try:
         with path.open("rb") as file:
