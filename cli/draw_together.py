@@ -28,6 +28,9 @@ AMOUNT = 0.3
 MOST_DRAWN = 1000
 """Drawings of one command; they are all kept until the page is full."""
 
+GIVEN = "sketch: "
+"""How the library begins what it says of a drawing that it was given."""
+
 _RECORD = re.compile(r"(.+):([0-9]{1,9})", re.DOTALL)
 _SVG = (".svg", ".svgz")
 
@@ -125,7 +128,13 @@ def draw_together(
         "max_points": subject.max_points,
         **sampling.given(),
     }
-    drawn = _WAYS[way](artist, together, givens, subject.count, options)
+    try:
+        drawn = _WAYS[way](artist, together, givens, subject.count, options)
+    except InputError as error:
+        what = str(error).removeprefix(GIVEN)
+        if what == str(error):
+            raise
+        raise InputError(f"{', '.join(str(given.path) for given in givens)}: {what}") from None
     takes_page = FORMATS[output.format].takes is Scene
     report: list[str] = []
     if output.one_file_each:

@@ -57,7 +57,7 @@ def bring(sketch: Sketch, size: float | None = None) -> Given:
         InputError: no lines, or a size that cannot be.
     """
     if not sketch.lines:
-        raise InputError(f"{sketch.label or 'sketch'}: has no lines (expected at least one); give a drawing")
+        raise InputError("sketch: has no lines (expected at least one); give a drawing")
     bounds = sketch.bounds
     side = max(bounds.width, bounds.height)
     if size is None and is_official(sketch):

@@ -18,11 +18,14 @@ from sketch_edge.runtime.likelihood import log_likelihood
 from sketch_edge.runtime.session import Decoder, State
 from sketch_edge.runtime.sketch import Sketch
 
+MOST_ROWS = 200
+"""Rows that are looked at, from the first: so many tell the size as well as ten thousand."""
+
 SHARES = tuple(0.8**power for power in range(9))
 """Larger side of the part, as a share of that of the whole: 1 to 0.17."""
 
 
-def guess_share(decoder: Decoder, states: State, given: Given, scale: float, most: int) -> float:
+def guess_share(decoder: Decoder, states: State, given: Given, scale: float) -> float:
     """The one of SHARES that makes given strokes likeliest.
 
     Args:
@@ -30,7 +33,6 @@ def guess_share(decoder: Decoder, states: State, given: Given, scale: float, mos
         states: first states of the class for draws of z, a batch of K.
         given: the strokes, as if they were the whole drawing.
         scale: Quick, Draw! units in one model unit.
-        most: rows that are looked at, from the first.
 
     Raises:
         BundleError: the model gives numbers that are not finite.
@@ -38,7 +40,7 @@ def guess_share(decoder: Decoder, states: State, given: Given, scale: float, mos
     scores = []
     for share in SHARES:
         lines = tuple(line * share for line in given.sketch.lines)
-        rows = Given(Sketch(lines, given.sketch.label), 1.0).rows(scale)[:most]
+        rows = Given(Sketch(lines, given.sketch.label), 1.0).rows(scale)[:MOST_ROWS]
         each = log_likelihood(decoder, states, rows)
         largest = float(each.max())
         mean = largest + float(np.log(np.exp(each - largest).mean()))

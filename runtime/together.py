@@ -134,7 +134,7 @@ def finish(
     room = settings.most - len(rows)
     if room < 1:
         raise InputError(
-            f"{name}: has {len(rows)} points already (expected fewer than the {settings.most} of a whole drawing); "
+            f"sketch: has {len(rows)} points already (expected fewer than the {settings.most} of a whole drawing); "
             "give fewer strokes, or raise max_points"
         )
     starts = _endings(artist, settings, given, rows, name, latent, indices)
@@ -159,7 +159,7 @@ def _part(artist: Artist, settings: Settings, sketch: Sketch, size: float | None
     latent = artist.manifest.sizes.latent
     z = Noise(0, 0, latent * CANDIDATES, CANDIDATES).z.reshape(CANDIDATES, latent)
     states = _start(artist, z, name)
-    size = side / guess_share(artist.session, states, given, artist.manifest.scale, settings.most)
+    size = side / guess_share(artist.session, states, given, artist.manifest.scale)
     return bring(sketch, size), f", size {size:.6g}"
 
 

@@ -215,9 +215,11 @@ REFUSED = [
     (["--vary", "a.ndjson", "--amount", "1.5", *OUT], "--amount: 1.5 is not in the range"),
     (["--vary", "a.ndjson", "--joined", *OUT], "--joined: is for --finish (got --vary)"),
     (["--finish", "a.ndjson", "--whole-size", "0", *OUT], "--whole-size: 0.0 is not in the range"),
+    (["--reconstruct", "long.json", *OUT], "error: long.json: has 10998 points (expected 1 to 10000)"),
+    (["--between", "a.ndjson", "long.json", *OUT], "error: a.ndjson, long.json: has 10998 points"),
     (["--finish", "a.ndjson", "--whole-size", "5", *OUT], "size 5: is less than the given part has"),
     (["--finish", "a.ndjson", "--latent", "luck", *OUT], "--latent: 'luck' is not one of"),
-    (["--finish", "a.ndjson", "--max-points", "4", *OUT], "star: has 5 points already"),
+    (["--finish", "a.ndjson", "--max-points", "4", *OUT], "error: a.ndjson: has 5 points already"),
     (["--finish", "a.ndjson", "--labels", *OUT], "--labels: does not go with --finish"),
     (["--finish", "a.ndjson", "--steps", "2x2", *OUT], "--steps: does not go with --finish"),
     (["--finish", "a.ndjson", "--sizes", "equal", *OUT], "--sizes: does not go with --finish"),
@@ -240,6 +242,8 @@ def test_bad_options_are_refused(folder, args, message):
     """Exit code 2, one error line, nothing written, an old file untouched."""
     (folder / "bad.json").write_text("{]}")
     (folder / "empty.json").write_text(" ")
+    zigzag = [[number % 256 for number in range(10_999)], [number * 97 % 251 for number in range(10_999)]]
+    (folder / "long.json").write_text(json.dumps({"word": "cat", "drawing": [zigzag]}))
     (folder / "blank.json").write_text('{"word": "cat", "drawing": []}')
     (folder / "out.svg").write_text("old")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -59,7 +59,7 @@ def test_rows_are_stroke_5_without_an_end():
 @pytest.mark.parametrize(
     ("lines", "size", "message"),
     [
-        ([], None, "cat: has no lines"),
+        ([], None, "sketch: has no lines"),
         ([[(0, 0), (100, 0)]], 99, r"size 99: is less than the given part has \(100\)"),
         ([[(0, 0), (100, 0)]], float("nan"), "size nan: choose a number over 0"),
         ([[(0, 0), (100, 0)]], "10", "size '10': choose a number over 0"),

@@ -22,7 +22,7 @@ def test_the_shipped_model_knows_how_large_wheels_are():
                 max(part.bounds.width, part.bounds.height) / max(sketch.bounds.width, sketch.bounds.height, 200)
             )
             blown_up = Sketch((sketch.lines[0] * 10,), name)
-            guessed.append(guess_share(artist.session, states, bring(blown_up), artist.manifest.scale, 200))
+            guessed.append(guess_share(artist.session, states, bring(blown_up), artist.manifest.scale))
         found[name] = float(np.median(guessed))
         assert abs(np.log(found[name] / np.median(true))) < 0.35
     assert found["bicycle"] < 0.65 < found["clock"]

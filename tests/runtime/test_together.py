@@ -241,7 +241,7 @@ def test_providers_and_bundles_agree():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda a: a.reconstruct(Sketch((), "cat")), "^cat: has no lines"),
+        (lambda a: a.reconstruct(Sketch((), "cat")), "^sketch: has no lines"),
         (lambda a: a.reconstruct(ROOF, "owl"), "^class 'owl': is not among"),
         (lambda a: a.reconstruct(Sketch(ROOF.lines)), "^class '': is not among"),
         (lambda a: a.reconstruct(ROOF, seed=-1), "^seed -1: choose"),
@@ -258,7 +258,7 @@ def test_providers_and_bundles_agree():
         (lambda a: a.finish(ROOF, size=0), "^size 0: choose a number over 0"),
         (lambda a: a.finish(ROOF, size=float("inf")), "^size inf: choose"),
         (lambda a: a.finish(WAVE, size=100), r"^size 100: is less than the given part has \(310\)"),
-        (lambda a: a.finish(ROOF, max_points=5), "^star: has 5 points already"),
+        (lambda a: a.finish(ROOF, max_points=5), "^sketch: has 5 points already"),
         (lambda a: a.finish(ROOF, count=10**9), "^count 1000000000: choose"),
     ],
 )
