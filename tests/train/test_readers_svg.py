@@ -166,6 +166,13 @@ def test_text_and_pictures_are_counted():
     assert found.notes == ("1 picture passed over", "2 texts passed over")
 
 
+def test_a_drawing_of_nothing_but_unpainted_shapes_is_told_of():
+    """A style sheet that is not understood may have painted them."""
+    shape = "<path d='M0 0 1 1' fill='none'/>"
+    assert read_svg(f"{SVG}>{shape}{shape}</svg>".encode(), "x").notes == ("2 unpainted shapes passed over",)
+    assert read_svg(f"{SVG}>{shape}<circle r='1'/></svg>".encode(), "x").notes == ()
+
+
 def test_units_do_not_change_the_drawing():
     """Millimetres and pixels of one drawing have one shape: only the scale differs."""
     body = '<path d="M0 0 10 20 30 5"/>'

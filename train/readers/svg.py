@@ -171,6 +171,7 @@ class _Walker:
         self._matrices: dict[str, Floats] = {}
         self._visits = 0
         self._pieces = 0
+        self._unpainted = 0
         self._unread: dict[str, int] = {}
         self._page: tuple[float, float] | None = None
         for element in _all_of(root):
@@ -189,7 +190,10 @@ class _Walker:
         matrix = _view(self._root, box, width, height) if self._page else np.eye(2, 3)
         size = (box[2], box[3]) if box else (width, height)
         root = replace(_Place(matrix, size), style=self._style(self._root, {}))
-        return [line for child in self._root.children for line in self._draw(child, root)]
+        lines = [line for child in self._root.children for line in self._draw(child, root)]
+        if not lines and self._unpainted:  # perhaps painted by a style sheet of more than plain selectors
+            self._unread["unpainted shape"] = self._unpainted
+        return lines
 
     def _index(self, element: Element) -> None:
         name = element.attributes.get("id")
@@ -257,6 +261,7 @@ class _Walker:
             return
         no_stroke, no_fill = (style.get(name, initial) in ("none", "transparent") for name, initial in _PAINTS)
         if no_stroke and no_fill:
+            self._unpainted += 1
             return
         key = id(element), place.size
         if key not in self._outlines:
