@@ -100,8 +100,8 @@ def _checkpoint(archive: bytes) -> object:
 
 
 @cache
-def checkpoint_file() -> bytes:
-    """A small checkpoint of ours."""
+def checkpoint_file(units: int = 4) -> bytes:
+    """A small checkpoint of ours; `units` is the size of its encoder and decoder."""
     import torch
 
     from sketch_edge.train.checkpoint import About, Checkpoint, save_checkpoint
@@ -109,7 +109,7 @@ def checkpoint_file() -> bytes:
     from sketch_edge.train.model import SketchVAE
 
     torch.manual_seed(1)
-    sizes = ModelConfig(encoder_hidden=4, decoder_hidden=4, latent=2, class_embedding=2, mixtures=2)
+    sizes = ModelConfig(encoder_hidden=units, decoder_hidden=units, latent=2, class_embedding=2, mixtures=2)
     about = About(classes=("cat", "star"), scale=30.0, max_points=60, drawings=9, synthetic=2, step=5)
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
         path = Path(folder) / "model.pt"
