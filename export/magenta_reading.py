@@ -71,19 +71,19 @@ class Reading:
 
     def encode(self, rows: Reals, lengths: Sequence[int]) -> tuple[Reals, Reals]:
         """Mu and sigma, (B, Z), of drawings (B, T, 5) of so many rows."""
-        mus, sigmas = [], []
-        for drawing, length in zip(rows.astype(self._dtype), lengths, strict=True):
-            ends = []
-            for direction, sequence in (("forward", drawing[:length]), ("backward", drawing[:length][::-1])):
-                h = c = np.zeros((1, self.model.encoder_hidden), self._dtype)
-                for x in sequence:
-                    h, c = self._cell(direction, x[None], h, c, encoder=True)
-                ends.append(h)
-            end = np.concatenate(ends, axis=1)
-            mus.append(end @ self._tensors["mu_w"] + self._tensors["mu_b"])
-            log_variance = end @ self._tensors["sigma_w"] + self._tensors["sigma_b"]
-            sigmas.append(np.sqrt(np.exp(log_variance)))
-        return np.concatenate(mus), np.concatenate(sigmas)
+        ends = []
+        for name, backward in (("forward", False), ("backward", True)):
+            h = c = np.zeros((len(rows), self.model.encoder_hidden), self._dtype)
+            for at in range(max(lengths)):
+                places = [length - 1 - at if backward else at for length in lengths]
+                x = np.stack([drawing[place] for drawing, place in zip(rows, places, strict=True)]).astype(self._dtype)
+                h_next, c_next = self._cell(name, x, h, c, encoder=True)
+                going = np.array([[at < length] for length in lengths])  # the others have ended, and keep their state
+                h, c = np.where(going, h_next, h), np.where(going, c_next, c)
+            ends.append(h)
+        end = np.concatenate(ends, axis=1)
+        log_variance = end @ self._tensors["sigma_w"] + self._tensors["sigma_b"]
+        return np.asarray(end @ self._tensors["mu_w"] + self._tensors["mu_b"]), np.sqrt(np.exp(log_variance))
 
     def _cell(self, name: str, x: Reals, h: Reals, c: Reals, encoder: bool = False) -> tuple[Reals, Reals]:
         wx, wh, b = (self._tensors[f"{name}_{part}"] for part in ("wx", "wh", "b"))

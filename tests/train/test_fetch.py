@@ -482,6 +482,16 @@ def test_addresses(arguments, expected):
     assert address(*arguments) == expected
 
 
+@pytest.mark.parametrize("silent", [True, False])
+def test_more_than_was_asked_for_is_refused(served, path, silent):
+    """Where the server says so before, and where it just goes on; nothing is left to resume."""
+    served.no_length = silent
+    with pytest.raises(InputError, match=f"has over {len(BODY) - 1} bytes"):
+        go(served, path, most=len(BODY) - 1)
+    assert not list(path.parent.iterdir())
+    assert go(served, path, most=len(BODY)) == "fetched"
+
+
 def test_the_kinds_of_a_class_have_different_names():
     """They can lie in one folder, and up to the first dot stands the class."""
     found = [file_name("palm tree", kind) for kind in ("simplified", "raw", "sketchrnn")]
