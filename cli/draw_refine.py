@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import secrets
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -64,7 +64,7 @@ def refine(
     for stream in (sys.stdin, sys.stdout):  # neither odd bytes nor a terminal without Braille end the work
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    seed = secrets.randbits(32) if subject.seed is None else subject.seed
+    seed = int.from_bytes(os.urandom(4), "big") if subject.seed is None else subject.seed
     work = Refinement(
         load(),
         subject.names[0],
