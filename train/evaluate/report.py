@@ -116,14 +116,16 @@ def _compared(found: Comparison | None) -> list[str]:
 def _class_table(report: Report) -> str:
     """Top-1 beside that of real drawings; worst classes of the first model last."""
     head = ["class", "real drawings", "of them test", "real top-1"]
+    alone = len(report.models) == 1
     for model in report.models:
-        head += [f"{escape(model.name)} top-1", "top-5", "", "copies", '<span class="text">mostly taken for</span>']
+        head += [f"{escape(model.name)} top-1", "", "copies"]
+        head += ["top-5", '<span class="text">mostly taken for</span>'] if alone else []
     rows = [row(head, "th")]
     for number in sorted(range(len(report.real)), key=lambda i: -report.models[0].classes[i].top1):
         real = report.real[number]
         cells = [f'<a href="#c{number}">{escape(real.name)}</a>', f"{real.real:,}", str(real.held), percent(real.top1)]
         for model in report.models:
-            cells += _class_cells(real, model.classes[number])
+            cells += _class_cells(real, model.classes[number], alone)
         rows.append(row(cells))
     return (
         "<p class=note>Bar: the model's top-1; blue tick: that of real test drawings. Classes with few test drawings "
@@ -131,17 +133,12 @@ def _class_table(report: Report) -> str:
     )
 
 
-def _class_cells(real: RealFigures, found: ClassFigures) -> list[str]:
+def _class_cells(real: RealFigures, found: ClassFigures, alone: bool) -> list[str]:
+    """What a model's drawings of a class are, at more length where it stands alone."""
     taken = f"{escape(found.taken_for)} {percent(found.taken_share)}" if found.taken_for else ""
     title = f"{real.name}: {percent(found.top1)} of generated, {percent(real.top1)} of real drawings"
-    bar = share_bar(found.top1, real.top1, title)
-    return [
-        percent(found.top1),
-        percent(found.top5),
-        bar,
-        percent(found.copies),
-        f'<span class="text">{taken}</span>',
-    ]
+    cells = [percent(found.top1), share_bar(found.top1, real.top1, title), percent(found.copies)]
+    return [*cells, percent(found.top5), f'<span class="text">{taken}</span>'] if alone else cells
 
 
 def _measures(report: Report) -> str:
