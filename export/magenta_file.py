@@ -41,6 +41,9 @@ LARGEST_INTEGER = 32767
 MOST = {"H": 2048, "He": 2048, "M": 128, "Z": 1024}
 """What a bundle may have."""
 
+STATED = ("r_loss", "kl_loss", "training_size")
+"""What a file may say of its training."""
+
 DOWNLOAD_AGAIN = "download the file again"
 
 Kind = Literal["gen", "vae"]
@@ -166,7 +169,7 @@ def read_magenta(path: str | os.PathLike[str], file_name: str | None = None) -> 
         version=_text(where, info, "version"),
         max_points=_whole(where, info, "max_seq_len", MAX_POINTS),
         scale_factor=_scale_factor(where, info),
-        stated={key: _number(where, info, key) for key in ("r_loss", "kl_loss", "training_size") if key in info},
+        stated={key: _number(where, info, key) for key in STATED if info.get(key) is not None},
         tensors=tensors,
     )
 

@@ -152,6 +152,8 @@ def test_a_whole_model_encodes(files, bundles):
     expected = PlainReading(files["vae"]).encode(stroke3_to_stroke5(scaled)[:-1].astype(np.float64))
     assert np.abs(mu - expected[0]).max() < 1e-5
     assert np.abs(sigma - expected[1]).max() < 1e-5
+    plain = load(bundles["vae", "none"], provider="numpy").encode(sketch, "cat")
+    assert max(np.abs(plain[0] - mu).max(), np.abs(plain[1] - sigma).max()) < 1e-5
     assert np.array_equal(
         artist.reconstruct(sketch, "cat", seed=1).lines[0], artist.reconstruct(sketch, "cat", seed=1).lines[0]
     )

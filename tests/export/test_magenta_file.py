@@ -74,6 +74,8 @@ def test_a_whole_model_is_read(tmp_path, mode):
     model = read_magenta(write(tmp_path / "cat.vae.json", content))
     assert (model.kind, model.latent, model.encoder_hidden) == ("vae", Z, HE)
     assert model.stated == {"r_loss": -0.5, "kl_loss": 0.2, "training_size": 70000}
+    content[0] |= {"r_loss": None, "comment": "unknown keys say nothing"}
+    assert set(read_magenta(write(tmp_path / "cat.vae.json", content)).stated) == {"kl_loss", "training_size"}
 
 
 def test_weights_are_tenths_of_full_scale(tmp_path):
