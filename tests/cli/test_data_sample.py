@@ -1,8 +1,10 @@
 """sketch-data sample, and what sketch-data prepare says of SVG files, as commands."""
 
+import os
 import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,24 @@ def test_without_svgelements_the_extra_is_named(tmp_path):
     assert done.returncode == 1
     assert done.stderr.endswith("needs svgelements; pip install 'sketch-edge[train]'\n")
     assert not (tmp_path / "data.npz").exists()
+
+
+def test_a_terminal_gets_progress(tmp_path):
+    """Drawings are counted while they are made."""
+    pytest.importorskip("tqdm")
+    pty = pytest.importorskip("pty")
+    reader, writer = pty.openpty()
+    termios.tcsetwinsize(writer, (24, 80))
+    command = [sys.executable, "-m", "sketch_edge.cli.data", "sample", str(TINY), "--count", "300", "--seed", "1"]
+    with subprocess.Popen([*command, "--out", str(tmp_path / "x")], stderr=writer) as process:
+        os.close(writer)
+        text = b""
+        try:
+            while piece := os.read(reader, 65536):
+                text += piece
+        except OSError:  # Linux's way to say that the other end is closed
+            pass
+    os.close(reader)
+    assert process.returncode == 0
+    assert b"palm tree:" in text
+    assert b"drawing" in text
