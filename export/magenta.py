@@ -46,7 +46,7 @@ PIXELS = 3.5
 TEMPERATURE = 0.25
 """What an imported bundle draws with where nobody says another."""
 
-SAME, ALONE = 24, 2
+SAME, ALONE = 12, 2
 """Sketches that draw.onnx must draw as step.onnx does. The graph around the step is the same for every model, and the
 exporter's own tests try it longer; an import is to be done within seconds."""
 

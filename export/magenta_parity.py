@@ -23,11 +23,11 @@ from sketch_edge.runtime.sampler import Job, draw_rows
 from sketch_edge.runtime.session import Session
 from sketch_edge.runtime.strokes import START_TOKEN, STROKE, stroke3_to_stroke5
 
-DRAWN = 4
+DRAWN = 2
 """Sketches of the model itself among those that are compared."""
 
 ENCODED_ROWS = 60
-ROUNDED_STEPS = 32
+ROUNDED_STEPS = 12
 LARGEST_LATENT = 1000.0
 """mu and sigma are of the size of standard normals; these are far beyond."""
 
