@@ -18,6 +18,7 @@ With the environment variable ``SKETCH_DEBUG=1`` the traceback stands before tha
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import gc
 import math
@@ -272,6 +273,8 @@ def _describe(error: Exception, program: str) -> tuple[str, int]:
         case OSError():
             where = error.filename if error.filename is not None else program
             where = os.fsdecode(where) if isinstance(where, (bytes, os.PathLike)) else str(where)
+            if error.errno == errno.ENAMETOOLONG:
+                return f"{where[:80]}...: is too long for a file name; choose a shorter one", 2
             return (
                 f"{where}: {error.strerror or error or type(error).__name__}; check the disk, the link and the rights",
                 1,

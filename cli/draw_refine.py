@@ -17,7 +17,7 @@ from sketch_edge.runtime.errors import InputError, SketchError
 
 if TYPE_CHECKING:  # numpy is not needed to print the help
     from sketch_edge.runtime.artist import Artist
-    from sketch_edge.runtime.refine import Refinement
+    from sketch_edge.runtime.together.refine import Refinement
 
 HELP = """\
 draw           draw it anew (so does an empty line)
@@ -49,7 +49,7 @@ def refine(
     Raises:
         InputError: options that do not go together, or a class that the model does not know.
     """
-    from sketch_edge.runtime.refine import Refinement
+    from sketch_edge.runtime.together.refine import Refinement
 
     for option in context.command.params:
         name = option.name or ""
@@ -124,7 +124,7 @@ def _do(work: Refinement, command: str, argument: str, out: str | None) -> None:
 
 def _show(work: Refinement, numbers: bool = False) -> None:
     """Print the drawing, and what it takes to have it again."""
-    from sketch_edge.runtime.braille import braille
+    from sketch_edge.runtime.together.braille import braille
 
     sketch = work.now.sketch
     if sketch is None:

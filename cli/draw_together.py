@@ -17,9 +17,9 @@ from sketch_edge.runtime.errors import InputError
 
 if TYPE_CHECKING:  # numpy is not needed to print the help
     from sketch_edge.runtime.artist import Artist
-    from sketch_edge.runtime.cells import Cell
     from sketch_edge.runtime.scene import Scene
     from sketch_edge.runtime.sketch import Sketch
+    from sketch_edge.runtime.together.cells import Cell
 
 COUNTS = {"reconstruct": 1, "between": 7, "finish": 6, "vary": 6}
 """Drawings where --count is not given."""
@@ -189,7 +189,7 @@ _WAYS: dict[str, Callable[..., list[Sketch]]] = {
 
 def _cells(way: str, givens: Sequence[GivenFile], drawn: Sequence[Sketch]) -> list[Cell]:
     """What stands on the page: the drawings, beside those that they were made of."""
-    from sketch_edge.runtime.cells import Cell
+    from sketch_edge.runtime.together.cells import Cell
 
     cells = [_drawn_cell(way, givens, sketch) for sketch in drawn]
     if way == "finish":
@@ -205,15 +205,15 @@ def _cells(way: str, givens: Sequence[GivenFile], drawn: Sequence[Sketch]) -> li
 
 
 def _drawn_cell(way: str, givens: Sequence[GivenFile], sketch: Sketch) -> Cell:
-    from sketch_edge.runtime.cells import Cell
+    from sketch_edge.runtime.together.cells import Cell
 
     return Cell(sketch, givens[0].sketch.point_count if way == "finish" else 0)
 
 
 def _page(cells: Sequence[Cell], way: str, paper: Paper, output: Output) -> Scene:
     """Lay the drawings out; pens whose text gives no width get the one that suits the drawings."""
-    from sketch_edge.runtime.cells import cells_page
     from sketch_edge.runtime.scene import Pen
+    from sketch_edge.runtime.together.cells import cells_page
 
     page = output.page if paper.page or paper.margin or paper.landscape else None
     row = paper.layout == "row" or (paper.layout is None and way == "between")

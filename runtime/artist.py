@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # a star alone needs no pages, and nobody's drawing
     from sketch_edge.runtime.scene import Scene
     from sketch_edge.runtime.scenes.composition import Composition
     from sketch_edge.runtime.session import Session
-    from sketch_edge.runtime.together import DrawOptions, Settings
+    from sketch_edge.runtime.together.redraw import DrawOptions, Settings
 
 RANDOM_SEED_BITS = 32
 """Seeds that nobody chose are short enough to be typed again."""
@@ -285,7 +285,7 @@ class Artist:
         """Draw a sketch again as the model sees it: from the mean of q(z | sketch, class) (Ha & Eck 2017, section 4.2).
 
         Args:
-            sketch: in any units; see `sketch_edge.runtime.given.bring`.
+            sketch: in any units; see `sketch_edge.runtime.together.given.bring`.
             name: its class; its label where not given.
             **options: `seed`, `index`, `temperature`, `max_points` and the knobs of `draw`.
 
@@ -297,7 +297,7 @@ class Artist:
                 model without an encoder.
             BundleError: the model gives numbers that are not finite.
         """
-        from sketch_edge.runtime.together import reconstruct
+        from sketch_edge.runtime.together.redraw import reconstruct
 
         return reconstruct(self, self._settings(options), sketch, name)
 
@@ -322,7 +322,7 @@ class Artist:
             names: the classes of the two; their labels where not given.
             **options: as in `reconstruct`; errors too.
         """
-        from sketch_edge.runtime.together import between
+        from sketch_edge.runtime.together.redraw import between
 
         return between(self, self._settings(options), first, last, count, names)
 
@@ -344,7 +344,7 @@ class Artist:
             name: its class; its label where not given.
             **options: as in `reconstruct`; errors too.
         """
-        from sketch_edge.runtime.together import vary
+        from sketch_edge.runtime.together.redraw import vary
 
         return vary(self, self._settings(options), sketch, count, amount, name)
 
@@ -368,7 +368,7 @@ class Artist:
             latent: where z comes from: "fit" (one of 16 draws from the prior, by how likely the model finds the
                 strokes with it), "prior" (any draw), "encode" (what the model sees in the strokes as a whole drawing).
             size: larger side of the whole drawing, in the units of the sketch; where not given, 255 if these are
-                whole numbers within 0 to 255, else guessed (`sketch_edge.runtime.guess`). It stands in the endings.
+                whole numbers within 0 to 255, else guessed (`runtime/together/guess.py`). It stands in the endings.
             joined: the last stroke goes on, instead of the pen having been lifted there.
             **options: as in `reconstruct`; `max_points` counts the given ones, after simplification.
 
@@ -378,7 +378,7 @@ class Artist:
         Raises:
             InputError, BundleError: as `reconstruct`; an encoder is needed for "encode" alone.
         """
-        from sketch_edge.runtime.together import finish
+        from sketch_edge.runtime.together.redraw import finish
 
         settings = self._settings(options)
         return finish(self, settings, sketch, name, count=count, latent=latent, size=size, joined=joined)
@@ -407,7 +407,7 @@ class Artist:
 
     def _settings(self, options: DrawOptions) -> Settings:
         """Options of drawing together, checked and filled in."""
-        from sketch_edge.runtime.together import Settings
+        from sketch_edge.runtime.together.redraw import Settings
 
         own = ("seed", "index", "temperature", "max_points")
         knobs = Knobs(**{key: value for key, value in options.items() if key not in own})  # type: ignore[arg-type]

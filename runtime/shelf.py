@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sketch_edge.runtime.knobs import KnobOptions
     from sketch_edge.runtime.sketch import Sketch
-    from sketch_edge.runtime.together import DrawOptions
+    from sketch_edge.runtime.together.redraw import DrawOptions
 
 MOST_BUNDLES = 4096
 MOST_OPEN = 8

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from sketch_edge.cli.draw import main
 from sketch_edge.runtime.artist import load
-from sketch_edge.runtime.braille import braille
+from sketch_edge.runtime.together.braille import braille
 from sketch_edge.runtime.writers import render
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"

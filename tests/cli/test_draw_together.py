@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from sketch_edge.cli.draw import main
 from sketch_edge.runtime.artist import load
 from sketch_edge.runtime.drawings import read_sketches
-from sketch_edge.runtime.together import LATENTS
+from sketch_edge.runtime.together.redraw import LATENTS
 from sketch_edge.runtime.writers import render
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"

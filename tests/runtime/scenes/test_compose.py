@@ -116,7 +116,9 @@ def test_on_touches(one, other, rule, count):
     assume(solid(one) and solid(other))
     house, *cats = scene_of(thing("house", one), thing("cat", other, count=count, on="house"), sizes=rule).objects
     for cat in cats:
-        rooms = [falling_room([line + (hair, 0) for line in cat.lines], house.lines) for hair in (0, -1e-6, 1e-6)]
+        rooms = [
+            falling_room([line + np.array([hair, 0]) for line in cat.lines], house.lines) for hair in (0, -1e-6, 1e-6)
+        ]
         assert any(room == pytest.approx(0, abs=1e-4) or room is None for room in rooms)
 
 

@@ -15,17 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.given import SMALLEST_SIDE, Given, bring, is_official
-from sketch_edge.runtime.guess import guess_share
 from sketch_edge.runtime.knobs import KnobOptions, Knobs
-from sketch_edge.runtime.latent import blend, slerp, spread
-from sketch_edge.runtime.likelihood import log_likelihood
 from sketch_edge.runtime.manifest import short
 from sketch_edge.runtime.noise import KEY_LIMIT, Noise
 from sketch_edge.runtime.sampler import Job, Rows, draw_rows
 from sketch_edge.runtime.session import State
 from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import stroke3_to_lines
+from sketch_edge.runtime.together.given import SMALLEST_SIDE, Given, bring, is_official
+from sketch_edge.runtime.together.guess import guess_share
+from sketch_edge.runtime.together.latent import blend, slerp, spread
+from sketch_edge.runtime.together.likelihood import log_likelihood
 
 if TYPE_CHECKING:
     from sketch_edge.runtime.artist import Artist

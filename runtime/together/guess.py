@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sketch_edge.runtime.given import Given
-from sketch_edge.runtime.likelihood import log_likelihood
 from sketch_edge.runtime.session import Decoder, State
 from sketch_edge.runtime.sketch import Sketch
+from sketch_edge.runtime.together.given import Given
+from sketch_edge.runtime.together.likelihood import log_likelihood
 
 MOST_ROWS = 200
 """Rows that are looked at, from the first: so many tell the size as well as ten thousand."""

@@ -14,7 +14,7 @@ from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import BOX
 
 if TYPE_CHECKING:
-    from sketch_edge.runtime.together import DrawOptions
+    from sketch_edge.runtime.together.redraw import DrawOptions
 
 MOST_STEPS = 1000
 """Steps that can be taken back."""

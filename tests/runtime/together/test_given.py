@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.given import bring
 from sketch_edge.runtime.sketch import Sketch
+from sketch_edge.runtime.together.given import bring
 
 
 def sketch(*lines: list[tuple[float, float]]) -> Sketch:

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from sketch_edge.runtime.latent import blend, slerp, spread
 from sketch_edge.runtime.session import State
+from sketch_edge.runtime.together.latent import blend, slerp, spread
 
 A, B = (np.array(values, np.float32) for values in ([3, 0, 0, 0], [0, 2, 0, 0]))
 

@@ -8,10 +8,10 @@ import pytest
 
 from sketch_edge.runtime.artist import load
 from sketch_edge.runtime.errors import BundleError
-from sketch_edge.runtime.likelihood import log_likelihood
 from sketch_edge.runtime.session import State
+from sketch_edge.runtime.together.likelihood import log_likelihood
 
-TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"
+TINY = Path(__file__).parents[2] / "data" / "tiny.sketch.zip"
 M = 3
 
 

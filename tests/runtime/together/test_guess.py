@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from sketch_edge.runtime.artist import load
-from sketch_edge.runtime.given import bring
-from sketch_edge.runtime.guess import SHARES, guess_share
 from sketch_edge.runtime.sketch import Sketch
+from sketch_edge.runtime.together.given import bring
+from sketch_edge.runtime.together.guess import SHARES, guess_share
 
 
 def test_the_shipped_model_knows_how_large_wheels_are():

@@ -6,10 +6,10 @@ import pytest
 
 from sketch_edge.runtime.artist import Artist, load
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.refine import Refinement
 from sketch_edge.runtime.sketch import Sketch
+from sketch_edge.runtime.together.refine import Refinement
 
-TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"
+TINY = Path(__file__).parents[2] / "data" / "tiny.sketch.zip"
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from sketch_edge.runtime.artist import Artist, load
 from sketch_edge.runtime.bundle import read_bundle
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.sketch import Sketch
-from sketch_edge.runtime.together import LATENTS
+from sketch_edge.runtime.together.redraw import LATENTS
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 TINY, WHOLE = DATA / "tiny.sketch.zip", DATA / "tiny-whole.sketch.zip"
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sketch_edge.runtime.braille import braille
+from sketch_edge.runtime.together.braille import braille
 
 
 def lines(*each: list[tuple[float, float]]) -> list[np.ndarray]:

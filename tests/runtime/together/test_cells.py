@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from sketch_edge.runtime.cells import Cell, cells_page
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.scene import Pen, Scene
 from sketch_edge.runtime.sketch import Sketch
+from sketch_edge.runtime.together.cells import Cell, cells_page
 
 
 def sketch(*lines: list[tuple[float, float]]) -> Sketch:
