@@ -42,6 +42,15 @@ def test_drawing_commands(line, tmp_path, monkeypatch):
         assert len(list(tmp_path.glob(out.replace("{i}", "*")))) >= 1
 
 
+def test_drawing_together_commands(tmp_path, monkeypatch):
+    """Typed one after the other, with the shipped model, each writes its file."""
+    monkeypatch.chdir(tmp_path)
+    (section,) = re.findall(r"## Draw together\n(.*?)\n## ", README, flags=re.DOTALL)
+    outs = [_out(_run(line)) for line in _commands(section)]
+    assert len(outs) >= 3
+    assert all((tmp_path / out).exists() for out in outs)
+
+
 def test_python_example(tmp_path, monkeypatch, capsys):
     """The example runs as it stands; what it streams is what it saved."""
     monkeypatch.chdir(tmp_path)
