@@ -2,9 +2,9 @@
 
 A text goes into every place that a caller fills: class name, source, note on how it came about, pen name and caption.
 The SVG is parsed strictly (expat, after every character was checked against the grammar of XML 1.0), the program by
-`check_program`; but for its line feeds it must hold printable ASCII alone, and none of the bytes that controllers act on
-the moment they come: ! ~ ? Ctrl-X and 0x80 to 0xff; and its moves must be those of a plain text. Prints how many texts,
-how many were refused as a pen's name, and what went wrong.
+`check_program`; but for its line feeds it must hold printable ASCII alone, and none of the bytes that controllers act
+on the moment they come: ! ~ ? Ctrl-X and 0x80 to 0xff; and its moves must be those of a plain text. Prints how many
+texts, how many were refused as a pen's name, and what went wrong.
 """
 
 from __future__ import annotations
