@@ -1,8 +1,8 @@
 """Five faults of a disk for every writer: the old file stays as it was, nothing is left behind, exit 1, one line.
 
-Full: a file may grow to 100 bytes only. Read-only and vanished: the system says so when the new file is made. Denied: no
-rights in the folder. Failing: an error of the device at write, fsync and rename. They are injected below `write_atomic`,
-in the calls to the system, as a real disk cannot be had in every test; `test_a_real_full_disk` takes a real one.
+Full: the disk takes a hundred bytes. Read-only and denied: the system says so when the new file is made. Failing, over
+quota: an error at fsync or rename. Vanished: the folder is gone by then. They are injected into the calls to the system
+below `write_atomic`; `test_a_limit_of_the_system` and `test_a_real_full_disk` take the system's own.
 """
 
 import contextlib

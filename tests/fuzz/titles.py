@@ -1,4 +1,4 @@
-"""Hostile titles and labels through SVG and G-code: python -m tests.fuzz.titles 100000
+"""Hostile titles and labels through SVG and G-code: python -m tests.fuzz.titles 100000 [SECONDS]
 
 A text goes into every place that a caller fills: class name, source, note on how it came about, pen name and caption.
 The SVG is parsed strictly (expat, after every character was checked against the grammar of XML 1.0), the program by
@@ -9,9 +9,11 @@ texts, how many were refused as a pen's name, and what went wrong.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 
@@ -123,11 +125,15 @@ def moves(program: bytes) -> list[bytes]:
     return [line for line in lines if line and not line.startswith((b"M117", b"M0"))]
 
 
-def run(count: int, first: int = 0) -> tuple[int, list[str]]:
-    """Try texts `first` to `first` + `count` - 1; gives how many were refused, and what went wrong."""
+def run(count: int, seconds: float = math.inf) -> tuple[int, int, list[str]]:
+    """Try texts 0 to `count` - 1, or as many as there is time for: how many, how many refused, what went wrong."""
+    ends, done = time.monotonic() + seconds, 0
     machines = [load_machine(name) for name in machine_names()]
     refused, wrong = 0, list[str]()
-    for number in range(first, first + count):
+    for number in range(count):
+        if time.monotonic() > ends:
+            break
+        done += 1
         text = text_of(random.Random(number))
         checks: tuple[Callable[[], str | None], ...] = (
             lambda text=text: svg_fault(text),  # type: ignore[misc]
@@ -143,13 +149,13 @@ def run(count: int, first: int = 0) -> tuple[int, list[str]]:
                 fault = f"{type(error).__name__}: {error}"
             if fault is not None:
                 wrong.append(f"text {number} {text[:60]!a} {fault}")
-    return refused, wrong
+    return done, refused, wrong
 
 
 def main() -> int:
-    """Try as many texts as the command line says."""
+    """Try as many texts as the command line says, for as many seconds as it says."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    refused, wrong = run(count)
+    count, refused, wrong = run(count, float(sys.argv[2]) if len(sys.argv) > 2 else math.inf)
     print("\n".join(wrong[:20]))
     print(f"{count} texts, each through SVG and G-code: {refused} refused, {len(wrong)} wrong")
     return bool(wrong)
