@@ -7,13 +7,14 @@ DEV := .venv-dev
 VPYPE := .venv-vpype
 TORCH ?= torch==2.13.0
 
-.PHONY: help test lint bench arm64 clean
+.PHONY: help test lint bench soak arm64 clean
 
 help:
 	@echo "make star.svg   install into $(VENV) (no torch) and draw a star with the shipped model"
 	@echo "make test       install everything into $(DEV) and run the tests"
 	@echo "make lint       ruff, mypy and the import contract"
 	@echo "make bench      the measurements of benchmarks/"
+	@echo "make soak       hours of what make test does for seconds: fuzzing, damage, hostile texts (docs/RELIABILITY.md)"
 	@echo "make arm64      compare drawings with those of an emulated 64-bit Arm Debian (root, Debian or Ubuntu)"
 	@echo "make clean      remove the environments and the caches"
 
@@ -52,6 +53,17 @@ bench: $(VENV)/.installed $(DEV)/.installed $(VPYPE)/.installed
 	$(DEV)/bin/python benchmarks/training.py
 	$(DEV)/bin/python benchmarks/drawing.py --python $(VENV)/bin/python
 	$(DEV)/bin/python benchmarks/travel.py --vpype $(VPYPE)/bin/python
+
+# Examples of each property, and seconds of guided fuzzing of each parser; with these it takes a night.
+SOAK_EXAMPLES ?= 100000
+SOAK_SECONDS ?= 600
+
+soak: $(DEV)/.installed
+	SKETCH_FUZZ_EXAMPLES=$(SOAK_EXAMPLES) $(DEV)/bin/python -m pytest tests/fuzz
+	$(DEV)/bin/python -m tests.fuzz.guided --seconds $(SOAK_SECONDS)
+	$(DEV)/bin/python -m tests.fuzz.damage
+	$(DEV)/bin/python -m tests.fuzz.titles $(SOAK_EXAMPLES)
+	$(DEV)/bin/python tests/runtime/plot/soak.py $(SOAK_EXAMPLES)
 
 # What the ordering of strokes is measured beside; apart, because it brings many packages that nothing else needs.
 $(VPYPE)/.installed:
