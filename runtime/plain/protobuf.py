@@ -51,16 +51,22 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
     """Go through the fields of a message: field number, wire type, value."""
-    position = 0
-    while position < len(data):
-        key, position = _varint(data, position)
+    position, end = 0, len(data)
+    while position < end:
+        key = data[position]
+        position += 1
+        if key >= 0x80:  # nearly all numbers have one byte; this is the innermost loop of loading a bundle
+            key, position = _varint(data, position - 1)
         number, wire = key >> 3, key & 7
-        if wire == VARINT:
-            value, position = _varint(data, position)
-            yield number, wire, value
-            continue
-        if wire == LENGTH:
-            length, position = _varint(data, position)
+        if wire in (VARINT, LENGTH):
+            value = data[position] if position < end else 0x80
+            position += 1
+            if value >= 0x80:
+                value, position = _varint(data, position - 1)
+            if wire == VARINT:
+                yield number, wire, value
+                continue
+            length = value
         elif wire in (FIXED32, FIXED64):
             length = 4 if wire == FIXED32 else 8
         else:
@@ -88,18 +94,21 @@ class Message:
         if parent is None:
             self._left = MOST_FIELDS
         self._fields: dict[int, list[tuple[int, int | memoryview]]] = {}
+        root, fields = self._root, self._fields
         for number, wire, value in _fields(data):
-            self._root._left -= 1
-            if self._root._left < 0:
+            root._left -= 1
+            if root._left < 0:
                 raise WireError(f"it has over {MOST_FIELDS} fields")
-            self._fields.setdefault(number, []).append((wire, value))
+            fields.setdefault(number, []).append((wire, value))
 
     def refuse(self, problem: str) -> WireError:
         """Make the error that says what is wrong with this message."""
         return WireError(f"{self.place}: {problem}")
 
     def _take(self, number: int, wire: int, most: int) -> list[Any]:
-        found = self._fields.pop(number, [])
+        found = self._fields.pop(number, None)
+        if found is None:
+            return []
         if len(found) > most:
             raise self.refuse(f"field {number} stands there {len(found)} times (at most {most})")
         for got, _ in found:
