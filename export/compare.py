@@ -57,6 +57,33 @@ def allowed(float32: Reals, expected: Reals) -> float:
     return max(TOLERANCE, FLOAT32_TIMES * departure) if np.isfinite(departure) else TOLERANCE
 
 
+def require_within(
+    step: Difference, drift: Difference, encode: Difference | None, *, reference: str, packages: str
+) -> None:
+    """Refuse graphs that depart from what they should compute by more than is allowed.
+
+    Args:
+        step: how far they are in a step.
+        drift: likewise after STEPS carried ones.
+        encode: likewise of the encoder, where there is one.
+        reference: what they were compared with, for the message.
+        packages: whose versions a report should name.
+
+    Raises:
+        UnfinishedError: a difference over what is allowed, or no number.
+    """
+    for member, what, found in (
+        ("step.onnx", f"differs from {reference} in a step", step),
+        ("step.onnx", f"drifts from {reference} over {STEPS} steps", drift),
+        ("encode.onnx", f"differs from {reference}", encode),
+    ):
+        if found is not None and not found.share <= 1:
+            raise UnfinishedError(
+                f"{member}: {what} by {found.largest:.2e}, {found.share:.3g} times what is allowed; nothing was "
+                f"written; report this with the versions of {packages}"
+            )
+
+
 def check_graph(name: str, model: onnx.ModelProto) -> None:
     """Run the onnx checker, with shapes inferred.
 

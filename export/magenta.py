@@ -10,18 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import onnx
-
-from sketch_edge.export.coarse import check_whole_products, multiply_whole_numbers
-from sketch_edge.export.compare import BATCHES, STEPS, Difference, check_graph, to_bytes
+from sketch_edge.export.compare import BATCHES, STEPS, Difference, to_bytes
 from sketch_edge.export.drawings import require_same_drawings
 from sketch_edge.export.magenta_file import MagentaModel
 from sketch_edge.export.magenta_graphs import assemble_graphs, weights_to_quantise
 from sketch_edge.export.magenta_parity import measure, require_parity, rounding_share
 from sketch_edge.export.magenta_reading import Reading, rounded
-from sketch_edge.export.quantise import SMALLEST, check_quantised, quantise_weights
+from sketch_edge.export.members import make_members
+from sketch_edge.export.quantise import SMALLEST
 from sketch_edge.export.rules import VARIANTS, check_sizes, check_texts, name_of, round_up
-from sketch_edge.export.whole import assemble_draw
 from sketch_edge.runtime.bundle import (
     MAX_BYTES,
     MAX_MANIFEST_BYTES,
@@ -118,7 +115,7 @@ def import_model(
     manifest = _manifest(model, name, VARIANTS[quantize], temperature)
     graphs = assemble_graphs(model)
     fp32_total = sum(len(to_bytes(graph)) for graph in graphs.values()) + len(to_bytes(graphs["step.onnx"]))
-    members = _make_members(graphs, weights_to_quantise(model), quantize, manifest)
+    members = make_members(graphs, weights_to_quantise(model), quantize, manifest)
     check_sizes(members, fp32_total, quantize)
     total = sum(map(len, members.values())) + MAX_MANIFEST_BYTES
     if total > MAX_BYTES:
@@ -147,32 +144,6 @@ def import_model(
         measured.encode,
         rounding,
     )
-
-
-def _make_members(
-    graphs: Mapping[str, onnx.ModelProto], expected: Mapping[str, int], quantize: str, manifest: Manifest
-) -> dict[str, bytes]:
-    """Round the graphs as the variant asks, `expected` weights of each, add draw.onnx, check and serialise all."""
-    made = dict(graphs)
-    if quantize != "none":
-        for name, graph in graphs.items():
-            made[name] = _copy(graph)
-            quantise_weights(made[name])
-            check_quantised(graph, made[name], expected[name], name)
-    if quantize == "int8":
-        before = _copy(made["step.onnx"])
-        multiply_whole_numbers(made["step.onnx"])
-        check_whole_products(before, made["step.onnx"])
-    made["draw.onnx"] = assemble_draw(made["step.onnx"], manifest.sizes, manifest.scale, manifest.grid)
-    for name, graph in made.items():
-        check_graph(name, graph)
-    return {name: to_bytes(graph) for name, graph in made.items()}
-
-
-def _copy(graph: onnx.ModelProto) -> onnx.ModelProto:
-    copied = onnx.ModelProto()
-    copied.CopyFrom(graph)
-    return copied
 
 
 def _manifest(model: MagentaModel, name: str, variant: str, temperature: float) -> Manifest:

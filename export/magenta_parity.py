@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sketch_edge.export.compare import BATCHES, ROUNDING_SHARE, STEPS, Difference, allowed
+from sketch_edge.export.compare import BATCHES, ROUNDING_SHARE, STEPS, Difference, allowed, require_within
 from sketch_edge.export.magenta_file import MagentaModel
 from sketch_edge.export.magenta_reading import Reading, Reals
 from sketch_edge.runtime.errors import InputError, UnfinishedError
@@ -83,16 +83,9 @@ def require_parity(measured: Measured) -> None:
     Raises:
         UnfinishedError: a difference over what is allowed, or no number.
     """
-    for member, what, found in (
-        ("step.onnx", "differs from the file in a step", measured.step),
-        ("step.onnx", f"drifts from the file over {STEPS} steps", measured.drift),
-        ("encode.onnx", "differs from the file", measured.encode),
-    ):
-        if found is not None and not found.share <= 1:
-            raise UnfinishedError(
-                f"{member}: {what} by {found.largest:.2e}, {found.share:.3g} times what is allowed; nothing was "
-                "written; report this with the versions of onnx and onnxruntime"
-            )
+    require_within(
+        measured.step, measured.drift, measured.encode, reference="the file", packages="onnx and onnxruntime"
+    )
 
 
 def rounding_share(model: MagentaModel, coarse: Reading) -> float:

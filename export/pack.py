@@ -12,15 +12,14 @@ from pathlib import Path
 import onnx
 import torch
 
-from sketch_edge.export.coarse import check_whole_products, multiply_whole_numbers
-from sketch_edge.export.compare import BATCHES, STEPS, check_graph, to_bytes
+from sketch_edge.export.compare import BATCHES, STEPS
 from sketch_edge.export.drawings import Likeness, require_like_drawings, require_same_drawings
 from sketch_edge.export.graphs import assemble_encode, trace_start, trace_step
-from sketch_edge.export.quantise import SMALLEST, check_quantised, quantise_weights
+from sketch_edge.export.members import make_members
+from sketch_edge.export.quantise import SMALLEST
 from sketch_edge.export.rounded import coarse_copy, quantised_copy, weights_to_quantise
 from sketch_edge.export.rules import VARIANTS, check_sizes, check_texts, name_of, round_up
 from sketch_edge.export.verify import Measured, Rounding, measure, require_parity, rounding_error
-from sketch_edge.export.whole import assemble_draw
 from sketch_edge.runtime.bundle import (
     MAX_BYTES,
     MAX_MANIFEST_BYTES,
@@ -106,8 +105,9 @@ def export_bundle(
         _check_large_enough(model)
     manifest = _manifest(checkpoint, name, VARIANTS[quantize], temperature)
     traced = _trace(model)
-    originals = _make_members(model, traced, "none", manifest)
-    members = originals if quantize == "none" else _make_members(model, traced, quantize, manifest)
+    expected = weights_to_quantise(model)
+    originals = make_members(traced, expected, "none", manifest)
+    members = originals if quantize == "none" else make_members(traced, expected, quantize, manifest)
     fp32_total = sum(map(len, originals.values()))
     check_sizes(members, fp32_total, quantize)
     total = sum(map(len, members.values())) + MAX_MANIFEST_BYTES
@@ -116,7 +116,7 @@ def export_bundle(
             f"{path}: would have up to {total} bytes (at most {MAX_BYTES}); nothing was written; "
             "choose --quantize w8, or train a smaller model"
         )
-    if members != _make_members(model, _trace(model), quantize, manifest):
+    if members != make_members(_trace(model), expected, quantize, manifest):
         raise UnfinishedError(f"{path}: two exports of one checkpoint differ; nothing was written; report this")
     session, original = (Session(Bundle(path, manifest, each, ""), provider="cpu") for each in (members, originals))
     reference = REFERENCES[quantize](model)
@@ -176,32 +176,6 @@ def _trace(model: SketchVAE) -> dict[str, onnx.ModelProto]:
         "step.onnx": trace_step(Step(model)),
         "encode.onnx": assemble_encode(model),
     }
-
-
-def _make_members(
-    model: SketchVAE, traced: dict[str, onnx.ModelProto], quantize: str, manifest: Manifest
-) -> dict[str, bytes]:
-    """Make the checked graphs of a variant, by name."""
-    graphs = {name: _copy(graph) for name, graph in traced.items()}
-    if quantize != "none":
-        for name, graph in graphs.items():
-            before = _copy(graph)
-            quantise_weights(graph)
-            check_quantised(before, graph, weights_to_quantise(model)[name], name)
-    if quantize == "int8":
-        before = _copy(graphs["step.onnx"])
-        multiply_whole_numbers(graphs["step.onnx"])
-        check_whole_products(before, graphs["step.onnx"])
-    graphs["draw.onnx"] = assemble_draw(graphs["step.onnx"], manifest.sizes, manifest.scale, manifest.grid)
-    for name, graph in graphs.items():
-        check_graph(name, graph)
-    return {name: to_bytes(graph) for name, graph in graphs.items()}
-
-
-def _copy(graph: onnx.ModelProto) -> onnx.ModelProto:
-    copied = onnx.ModelProto()
-    copied.CopyFrom(graph)
-    return copied
 
 
 def _manifest(checkpoint: Checkpoint, name: str, variant: str, temperature: float) -> Manifest:

@@ -32,7 +32,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sketch_edge.export.compare import BATCHES, ROUNDING_SHARE, STEPS, Difference, Reals, allowed
+from sketch_edge.export.compare import BATCHES, ROUNDING_SHARE, STEPS, Difference, Reals, allowed, require_within
 from sketch_edge.export.rounded import CoarseVAE, fine_copy, seen
 from sketch_edge.runtime.errors import CheckpointError, UnfinishedError
 from sketch_edge.runtime.manifest import Manifest
@@ -125,16 +125,9 @@ def require_parity(measured: Measured) -> None:
     Raises:
         UnfinishedError: a difference over what is allowed, or no number.
     """
-    for member, what, found in (
-        ("step.onnx", "differs from torch in a step", measured.step),
-        ("step.onnx", f"drifts from torch over {STEPS} steps", measured.drift),
-        ("encode.onnx", "differs from torch", measured.encode),
-    ):
-        if not found.share <= 1:
-            raise UnfinishedError(
-                f"{member}: {what} by {found.largest:.2e}, {found.share:.3g} times what is allowed; nothing was "
-                "written; report this with the versions of torch, onnx and onnxruntime"
-            )
+    require_within(
+        measured.step, measured.drift, measured.encode, reference="torch", packages="torch, onnx and onnxruntime"
+    )
 
 
 def rounding_error(model: SketchVAE, rounded: SketchVAE) -> Rounding:

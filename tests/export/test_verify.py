@@ -10,7 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from sketch_edge.export.compare import TOLERANCE, Difference  # noqa: E402
-from sketch_edge.export.pack import _make_members, _manifest, _trace  # noqa: E402
+from sketch_edge.export.members import make_members  # noqa: E402
+from sketch_edge.export.pack import _manifest, _trace  # noqa: E402
 from sketch_edge.export.rounded import quantised_copy  # noqa: E402
 from sketch_edge.export.verify import Measured, measure, require_parity, rounding_error  # noqa: E402
 from sketch_edge.runtime.bundle import Bundle, read_bundle  # noqa: E402
@@ -154,7 +155,7 @@ def test_a_network_that_enlarges_rounding_passes_and_an_error_in_its_graph_does_
     about = About(("cat", "moon", "star"), 30.0, 60)
     manifest = _manifest(Checkpoint(Config(model=wild.config), about, {}, sha256="0" * 64), "wild", "fp32", 0.3)
     session = Session(
-        Bundle(Path("wild"), manifest, _make_members(wild, _trace(wild), "none", manifest), ""), provider="cpu"
+        Bundle(Path("wild"), manifest, make_members(_trace(wild), {}, "none", manifest), ""), provider="cpu"
     )
     measured = measure(wild, session, manifest)
     assert measured.drift.largest > drift
