@@ -25,7 +25,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, MAX_POINTS, PEN_STATES, short
+from sketch_edge.runtime.manifest import (
+    MAX_NAME_LENGTH,
+    MAX_POINTS,
+    PEN_STATES,
+    refuse_constant,
+    short,
+    without_repeats,
+)
 from sketch_edge.runtime.strokes import STROKE
 
 MAX_BYTES = 48 << 20
@@ -202,22 +209,11 @@ def _parse(content: bytes, where: str) -> Any:
             "models; check the file"
         )
     try:
-        return json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        return json.loads(content.decode("utf-8"), object_pairs_hook=without_repeats, parse_constant=refuse_constant)
     except UnicodeDecodeError as error:
         raise InputError(f"{where}: is no UTF-8 text ({error.reason}); {DOWNLOAD_AGAIN}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: is no proper JSON ({str(error)[:200]}); {DOWNLOAD_AGAIN}") from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        raise ValueError("a key stands twice")
-    return content
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON number")
 
 
 def _read_dims(where: str, dims: object) -> list[tuple[int, ...]]:

@@ -14,12 +14,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import DataError
+from sketch_edge.runtime.manifest import refuse_constant
 from sketch_edge.runtime.sketch import Sketch
 
 AGAIN = "get the file again (sketch-data fetch)"
@@ -289,11 +290,7 @@ def _count_blanks(path: Path, number: int, blanks: int | None = None) -> None:
 
 
 def _parse(text: str) -> object:
-    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_twice)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    return json.loads(text, parse_constant=refuse_constant, object_pairs_hook=_refuse_twice)
 
 
 def _refuse_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:

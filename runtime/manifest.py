@@ -177,7 +177,7 @@ class Manifest:
                 out of range.
         """
         try:
-            content = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
+            content = json.loads(text, object_pairs_hook=without_repeats, parse_constant=refuse_constant)
         except (ValueError, RecursionError) as error:
             raise BundleError(f"{where}: is no proper JSON ({error}); {EXPORT_AGAIN}") from error
         if not isinstance(content, dict):
@@ -361,7 +361,7 @@ def _count(keys: _Keys, key: str) -> int:
     return keys.integer(key, 0, 10**15)
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse an object in which a key stands twice, as it is open which of the two counts."""
     content = dict(pairs)
     if len(content) < len(pairs):
@@ -369,7 +369,8 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _refuse_constant(text: str) -> NoReturn:
+def refuse_constant(text: str) -> NoReturn:
+    """Refuse NaN and Infinity, which json reads and JSON does not have."""
     raise ValueError(f"{text} is no JSON number")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn
 
 from sketch_edge.runtime.errors import CheckpointError, InputError
-from sketch_edge.runtime.manifest import MAX_CLASSES, MAX_NAME_LENGTH, MAX_POINTS, short
+from sketch_edge.runtime.manifest import MAX_CLASSES, MAX_NAME_LENGTH, MAX_POINTS, refuse_constant, short
 from sketch_edge.train.credit import QUICKDRAW
 
 MAX_SCALE = 1000.0
@@ -107,16 +107,12 @@ def read_json(text: object, where: str) -> dict[str, Any]:
         CheckpointError: it is none.
     """
     try:
-        raw = json.loads(text, parse_constant=_no_constant) if isinstance(text, str) else None
+        raw = json.loads(text, parse_constant=refuse_constant) if isinstance(text, str) else None
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{where}: is no proper JSON ({error}); train again") from error
     if not isinstance(raw, dict):
         raise CheckpointError(f"{where}: is no JSON object; train again")
     return raw
-
-
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON number")
 
 
 def _refuse(where: str, name: str, problem: str) -> NoReturn:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.scene import Placed, Scene
 from sketch_edge.runtime.scenes.outline import GAP_SHARE, Floats, check_gap_share, outline, windings
-from sketch_edge.runtime.scenes.planar import Pairs, box_pairs
+from sketch_edge.runtime.scenes.planar import Pairs, box_pairs, cross_product
 
 TOLERANCE_SHARE = 2.0**-27
 """What is this near to an outline lies on it, as a share of the outline's larger side: a nanometre for 130 mm,
@@ -271,11 +271,11 @@ def _touches(
         lies on a-b. Where along p-q that is, for those that do; and which pairs touch in more ways than one, (n,).
     """
     step, side, between = q - p, b - a, a - p
-    turn = _cross(step, side)
+    turn = cross_product(step, side)
     parallel = turn == 0
     turn = np.where(parallel, 1, turn)
     with np.errstate(over="ignore"):  # of steps that are all but nothing; an endless share is none
-        along, across = _cross(between, side) / turn, _cross(between, step) / turn
+        along, across = cross_product(between, side) / turn, cross_product(between, step) / turn
         beyond, beyond_edge = slack / np.hypot(*step.T), slack / np.hypot(*side.T)
     cross = ~parallel & (np.abs(along - 0.5) <= 0.5 + beyond) & (np.abs(across - 0.5) <= 0.5 + beyond_edge)
     away_a, share_a = _nearest(a, p, q)
@@ -294,8 +294,3 @@ def _nearest(points: Floats, starts: Floats, ends: Floats) -> tuple[Floats, Floa
     share = np.clip((away * step).sum(axis=1) / np.where(square > 0, square, 1), 0, 1)
     beside = away - share[:, None] * step
     return np.hypot(beside[:, 0], beside[:, 1]), share
-
-
-def _cross(one: Floats, other: Floats) -> Floats:
-    cross: Floats = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
-    return cross

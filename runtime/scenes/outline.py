@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.scenes.planar import GRID_BITS, arrange, box_pairs, outer_loops
+from sketch_edge.runtime.scenes.planar import GRID_BITS, arrange, box_pairs, cross_product, outer_loops
 from sketch_edge.runtime.sketch import bounds_of, checked_lines
 
 Floats = npt.NDArray[np.float64]
@@ -106,7 +106,7 @@ class _Segments:
         counts = [len(line) - 1 for line in lines]
         lengths = np.hypot(steps[:, 0], steps[:, 1])
         origin = np.repeat([line[0] for line in lines], counts, axis=0)
-        swept = _cross(starts - origin, steps)
+        swept = cross_product(starts - origin, steps)
         first = np.repeat(np.cumsum(counts) - counts, counts)
         way, swept = (np.cumsum(each) - each for each in (lengths, swept))
         return cls(
@@ -150,10 +150,10 @@ def _bridges_of(
     chosen = np.flatnonzero(near)
     if own[chosen].any():
         origin = parts.starts[own][0]
-        swept = parts.swept + _cross(parts.starts - origin, nearest - parts.starts)
+        swept = parts.swept + cross_product(parts.starts - origin, nearest - parts.starts)
         if total is not None:
-            whole = parts.swept[own][-1] + _cross(parts.starts[own][-1:] - origin, parts.steps[own][-1:])
-            swept = whole - swept + _cross(end[None] - origin, nearest - origin)
+            whole = parts.swept[own][-1] + cross_product(parts.starts[own][-1:] - origin, parts.steps[own][-1:])
+            swept = whole - swept + cross_product(end[None] - origin, nearest - origin)
         chosen = chosen[~own[chosen] | (np.abs(swept[chosen]) >= 2 * LOOP_AREA * away[chosen] ** 2)]
     chosen = chosen[np.lexsort((away[chosen], parts.owner[chosen]))]
     _, first = np.unique(parts.owner[chosen], return_index=True)
@@ -168,21 +168,16 @@ def _meetings(parts: _Segments) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.in
     for one, other in box_pairs(low, high, low, high):
         apart = (np.abs(one - other) > 1) | (parts.owner[one] != parts.owner[other])
         one, other = one[apart], other[apart]
-        before = _cross(parts.steps[other], parts.starts[one] - parts.starts[other])
-        after = _cross(parts.steps[other], ends[one] - parts.starts[other])
-        sides = _cross(parts.steps[one], parts.starts[other] - parts.starts[one])
-        sides *= _cross(parts.steps[one], ends[other] - parts.starts[one])
+        before = cross_product(parts.steps[other], parts.starts[one] - parts.starts[other])
+        after = cross_product(parts.steps[other], ends[one] - parts.starts[other])
+        sides = cross_product(parts.steps[one], parts.starts[other] - parts.starts[one])
+        sides *= cross_product(parts.steps[one], ends[other] - parts.starts[one])
         meet = (before * after <= 0) & (sides <= 0) & (before != after)
         share = before[meet] / (before - after)[meet]
         one, other = one[meet], other[meet]
         found.append((parts.owner[one], parts.owner[other], parts.way[one] + share * parts.lengths[one]))
     lines, others, ways = (np.concatenate(each) for each in zip(*found, strict=True))
     return lines, others, ways
-
-
-def _cross(one: Floats, other: Floats) -> Floats:
-    cross: Floats = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
-    return cross
 
 
 def _exact(

@@ -161,7 +161,7 @@ def _cut(edges: Integers, reach: int) -> Integers | None:
     cuts = [(one, crossing_keys), (other, crossing_keys)]
     for edge, vertex in box_pairs(low - reach // 2, high + reach // 2, hot, hot):
         step, away = ends[edge] - starts[edge], hot[vertex] - starts[edge]
-        near = 2 * np.abs(_cross(step, away)) < reach * np.abs(step).sum(axis=1)
+        near = 2 * np.abs(cross_product(step, away)) < reach * np.abs(step).sum(axis=1)
         along = (step * away).sum(axis=1)
         near &= (along > 0) & (along < (step * step).sum(axis=1))
         cuts.append((edge[near], keys[vertex[near]]))
@@ -187,11 +187,13 @@ def _crossings(
     for one, other in box_pairs(low, high, low, high):
         one, other = one[one < other], other[one < other]
         step, other_step = (ends - starts)[one], (ends - starts)[other]
-        before = _cross(other_step, starts[one] - starts[other])
-        after = _cross(other_step, ends[one] - starts[other])
+        before = cross_product(other_step, starts[one] - starts[other])
+        after = cross_product(other_step, ends[one] - starts[other])
         cross = np.sign(before) * np.sign(after) < 0
         cross &= (
-            np.sign(_cross(step, starts[other] - starts[one])) * np.sign(_cross(step, ends[other] - starts[one])) < 0
+            np.sign(cross_product(step, starts[other] - starts[one]))
+            * np.sign(cross_product(step, ends[other] - starts[one]))
+            < 0
         )
         one, other, before, after = one[cross], other[cross], before[cross], after[cross]
         share = before / (before - after)  # the signs differ: no digits are lost
@@ -223,7 +225,7 @@ def _faces(vertices: Integers, edges: npt.NDArray[np.intp]) -> tuple[npt.NDArray
         face, jump = np.minimum(face, face[jump]), jump[jump]
     area = np.zeros(2 * count, np.int64)
     # Sums may pass the range of an int64 on their way, and come back into it: the end result fits.
-    np.add.at(area, face, _cross(vertices[tails], vertices[heads]))
+    np.add.at(area, face, cross_product(vertices[tails], vertices[heads]))
     outside: npt.NDArray[np.bool_] = area[face] <= 0  # faces that are enclosed are walked around counter-clockwise
     return onward, outside
 
@@ -249,6 +251,7 @@ def _simple_loops(walk: list[int]) -> list[list[int]]:
     return loops
 
 
-def _cross(one: Integers, other: Integers) -> Integers:
-    cross: Integers = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
-    return cross
+def cross_product(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The cross products of two rows of vectors, (n, 2) each: positive where `other` lies clockwise, y down."""
+    product: npt.NDArray[Any] = one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]
+    return product
