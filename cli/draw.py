@@ -284,9 +284,10 @@ def _draw_each(artist: Artist, subject: Subject, sampling: Sampling, paper: Pape
 
 def _page(sketches: Sequence[Sketch], artist: Artist, paper: Paper, output: Output) -> Scene:
     """Lay sketches out on a page; pens whose text gives no width get the one that suits the sketches."""
-    scene = _laid_out(sketches, artist, paper, output, ())
-    if paper.pens:
-        scene = _laid_out(sketches, artist, paper, output, _read_pens(paper, scene.pens[0].width_mm))
+    pens = _read_pens(paper)
+    if any(text.count(":") < 2 for text in paper.pens):
+        pens = _read_pens(paper, _laid_out(sketches, artist, paper, output, ()).pens[0].width_mm)
+    scene = _laid_out(sketches, artist, paper, output, pens)
     return _sheet(scene, paper, output)
 
 

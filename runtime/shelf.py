@@ -236,8 +236,8 @@ class Shelf(Artist):
 
     def reconstruct(self, sketch: Sketch, name: str | None = None, **options: Unpack[DrawOptions]) -> Sketch:
         """Draw a sketch again as the model of its class sees it, as `Artist.reconstruct`."""
-        name = sketch.label if name is None else name
-        return self.artist_of(name).reconstruct(sketch, self.label_of(name), **options)
+        artist, own = self._own(sketch, name)
+        return artist.reconstruct(sketch, own, **options)
 
     def between(
         self,
@@ -268,8 +268,8 @@ class Shelf(Artist):
         **options: Unpack[DrawOptions],
     ) -> list[Sketch]:
         """Draw what is like a sketch, as `Artist.vary`."""
-        name = sketch.label if name is None else name
-        return self.artist_of(name).vary(sketch, count, amount, name=self.label_of(name), **options)
+        artist, own = self._own(sketch, name)
+        return artist.vary(sketch, count, amount, name=own, **options)
 
     def finish(
         self,
@@ -283,9 +283,13 @@ class Shelf(Artist):
         **options: Unpack[DrawOptions],
     ) -> list[Sketch]:
         """Go on from given strokes, as `Artist.finish`."""
-        name = sketch.label if name is None else name
-        own = self.label_of(name)
-        return self.artist_of(name).finish(sketch, own, count, latent=latent, size=size, joined=joined, **options)
+        artist, own = self._own(sketch, name)
+        return artist.finish(sketch, own, count, latent=latent, size=size, joined=joined, **options)
+
+    def _own(self, sketch: Sketch, name: str | None) -> tuple[Artist, str]:
+        """Whose class a sketch is of, and what it is called there; its label says which where `name` does not."""
+        place = self._find(sketch.label if name is None else name)
+        return self._artist(place.bundle), place.name
 
     def _find(self, name: str) -> Place:
         """Where a class stands."""
