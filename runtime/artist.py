@@ -217,7 +217,7 @@ class Artist:
         seed, tau, most = _checked_seed(seed), self._checked_temperature(temperature), self._checked_points(max_points)
         first = _checked_integer("index", first_index, 0, KEY_LIMIT - max(1, len(ids)))
         jobs = [Job(class_id, seed, first + number) for number, class_id in enumerate(ids)]
-        chosen = Knobs(**knobs)
+        chosen = Knobs(**knobs).fitting(self.manifest)
         if chosen == PLAIN:
             drawn = draw_sketches(self._session, self.manifest, jobs, tau, most)
         else:  # draw.onnx knows no other choice
@@ -278,7 +278,8 @@ class Artist:
         class_id, seed = self.class_id(name), _checked_seed(seed)
         job = Job(class_id, seed, _checked_integer("index", index, 0, KEY_LIMIT - 1))
         tau, most = self._checked_temperature(temperature), self._checked_points(max_points)
-        rows = stream_rows(self._session, self.manifest, job, tau, most, Knobs(**knobs))
+        chosen = Knobs(**knobs).fitting(self.manifest)
+        rows = stream_rows(self._session, self.manifest, job, tau, most, chosen)
         return Stream(_points(rows, self.manifest.grid), self.classes[class_id], seed, job.index)
 
     def reconstruct(self, sketch: Sketch, name: str | None = None, **options: Unpack[DrawOptions]) -> Sketch:
@@ -367,8 +368,10 @@ class Artist:
             count: endings, 1 to 10,000; number i has the noise of `index` + i.
             latent: where z comes from: "fit" (one of 16 draws from the prior, by how likely the model finds the
                 strokes with it), "prior" (any draw), "encode" (what the model sees in the strokes as a whole drawing).
+                A model whose head is "offset" cannot say how likely strokes are: for it "fit" is "prior".
             size: larger side of the whole drawing, in the units of the sketch; where not given, 255 if these are
-                whole numbers within 0 to 255, else guessed (`runtime/together/guess.py`). It stands in the endings.
+                whole numbers within 0 to 255, else guessed (`runtime/together/guess.py`), which a model whose head is
+                "offset" cannot do either. It stands in the endings.
             joined: the last stroke goes on, instead of the pen having been lifted there.
             **options: as in `reconstruct`; `max_points` counts the given ones, after simplification.
 
@@ -416,7 +419,7 @@ class Artist:
             _checked_integer("index", options.get("index", 0), 0, KEY_LIMIT - 1),
             self._checked_temperature(options.get("temperature")),
             self._checked_points(options.get("max_points")),
-            knobs,
+            knobs.fitting(self.manifest),
         )
 
     def _sketch(self, job: Job, drawn: Rows, tau: float, how: str = "") -> Sketch:

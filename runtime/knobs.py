@@ -20,7 +20,7 @@ from typing import TypedDict
 import numpy as np
 
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.manifest import MAX_TEMPERATURE, short
+from sketch_edge.runtime.manifest import MAX_TEMPERATURE, MIXTURE, Manifest, short
 
 LARGEST_BIAS = 100.0
 """Logits of a trained model are far smaller: a bias of this decides alone."""
@@ -64,6 +64,19 @@ class Knobs:
             if isinstance(top, bool) or not isinstance(top, int | np.integer) or not 1 <= top <= MOST_MIXTURES:
                 raise InputError(f"top_k {short(top)}: choose a whole number, 1 to {MOST_MIXTURES}")
             object.__setattr__(self, "top_k", int(top))
+
+    def fitting(self, manifest: Manifest) -> Knobs:
+        """These settings, if a model has what they choose from.
+
+        Raises:
+            InputError: `top_k` for a model without a mixture.
+        """
+        if self.top_k is not None and manifest.head != MIXTURE:
+            raise InputError(
+                f"top_k {self.top_k}: {manifest.name} has no mixture to choose from (its head is {manifest.head!r}); "
+                "leave it out"
+            )
+        return self
 
     def describe(self) -> str:
         """What differs from `PLAIN`, such as "pen temperature 0.5, top 3"; empty where nothing does."""

@@ -20,12 +20,21 @@ REQUIRED_MEMBERS = ("start.onnx", "step.onnx")
 ENCODER = "encode.onnx"
 """Required where the model has a latent vector, not allowed where it has none."""
 OPTIONAL_MEMBERS = ("draw.onnx",)
+"""Allowed with the head "mixture" alone, whose rule of sampling it holds."""
 MEMBER_ORDER = (MANIFEST, *REQUIRED_MEMBERS, ENCODER, *OPTIONAL_MEMBERS)
-HEADS = ("mixture",)
+MIXTURE, OFFSET = "mixture", "offset"
+HEADS = (MIXTURE, OFFSET)
+"""What y holds behind the pen logits: a mixture to draw the next offset from, or the offset itself."""
 VARIANTS = ("fp32", "w8", "int8")
 
 PEN_STATES = 3
 """Down, up, end: the first numbers of y."""
+
+OFFSET_OUTPUTS = PEN_STATES + 2
+"""Width of y with the head "offset": dx and dy behind the pen logits."""
+
+GATES = 4
+"""Of an LSTM cell: the constant has a number for each of them and each unit, where the manifest says no other width."""
 
 MAX_CLASSES = 4096
 MAX_NAME_LENGTH = 100
@@ -33,6 +42,9 @@ MAX_TEMPERATURE = 10.0
 TEMPERATURE = 0.2
 """What a new bundle draws with where nobody says another: tidy drawings that still differ."""
 MAX_POINTS = 10_000
+MAX_STATE = 8192
+MAX_CONSTANT = 65_536
+"""With 64 sketches at once, states take at most 8 MiB and constants 16."""
 
 EXPORT_AGAIN = "export it again with sketch-export"
 
@@ -47,18 +59,44 @@ class Sizes:
     """Z, size of the latent vector z; 0 (a decoder alone, without encoder) to 1024."""
 
     hidden: int
-    """H, size of the decoder's state; 1 to 2048."""
+    """H, units of the decoder's layer, or of each of its layers; 1 to 2048."""
 
     mixtures: int
-    """M, bivariate normals of the mixture; 1 to 128."""
+    """M, bivariate normals of the mixture; 1 to 128, or 0 with the head "offset"."""
 
     max_points: int
     """Most rows of a sketch; 1 to 10,000."""
 
+    state: int | None = None
+    """Width of h and of c where it is not H: several layers stand side by side; 1 to 8192. See `state_width`."""
+
+    constant: int | None = None
+    """Width of what start tells every step ("gate") where it is not 4 H; 1 to 65,536. See `constant_width`."""
+
+    def __post_init__(self) -> None:
+        if self.state == self.hidden:
+            object.__setattr__(self, "state", None)
+        if self.constant == GATES * self.hidden:
+            object.__setattr__(self, "constant", None)
+
+    @property
+    def state_width(self) -> int:
+        """S, width of h and of c."""
+        return self.hidden if self.state is None else self.state
+
+    @property
+    def constant_width(self) -> int:
+        """K, width of what start tells every step."""
+        return GATES * self.hidden if self.constant is None else self.constant
+
     @property
     def outputs(self) -> int:
-        """Width of y, 6 M + 3."""
-        return 6 * self.mixtures + PEN_STATES
+        """Width of y: 6 M + 3, or with the head "offset" 5."""
+        return 6 * self.mixtures + PEN_STATES if self.mixtures else OFFSET_OUTPUTS
+
+    def to_dict(self) -> dict[str, int]:
+        """What stands in the manifest: widths that are those of a single LSTM layer are left out."""
+        return {key: size for key, size in asdict(self).items() if size is not None}
 
 
 @dataclass(frozen=True)
@@ -150,7 +188,9 @@ class Manifest:
     parity: Parity
     data: Credit
     checkpoint: Origin
-    head: str = "mixture"
+    head: str = MIXTURE
+    """One of `HEADS`."""
+
     grid: int = 16
     """Sampled offsets are rounded to 1 / grid of a Quick, Draw! unit before they are drawn and fed back."""
 
@@ -163,7 +203,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """Write manifest.json: sorted keys, one space of indent, a new line at the end."""
-        content = {"format": FORMAT, **asdict(self)}
+        content = {"format": FORMAT, **asdict(self), "sizes": self.sizes.to_dict()}
         if self.imported is None:
             del content["imported"]
         return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -272,15 +312,16 @@ def _check_format(content: dict[str, Any], where: str) -> None:
 
 def _read_manifest(keys: _Keys) -> Manifest:
     keys.take("format")
+    head = keys.one_of("head", HEADS)
     manifest = Manifest(
         name=keys.text("name", MAX_NAME_LENGTH),
         producer=keys.text("producer"),
         classes=_read_classes(keys),
         scale=keys.number("scale", 0.0, 1000.0, open_low=True),
         grid=keys.integer("grid", 1, 4096),
-        head=keys.one_of("head", HEADS),
+        head=head,
         variant=keys.one_of("variant", VARIANTS),
-        sizes=_read_object(keys, "sizes", _read_sizes),
+        sizes=_read_object(keys, "sizes", lambda inner: _read_sizes(inner, head)),
         defaults=_read_object(
             keys, "defaults", lambda inner: Defaults(inner.number("temperature", 0, MAX_TEMPERATURE))
         ),
@@ -290,7 +331,7 @@ def _read_manifest(keys: _Keys) -> Manifest:
             keys, "checkpoint", lambda inner: Origin(inner.sha256("sha256"), _count(inner, "step"))
         ),
         imported=_read_object(keys, "imported", _read_imported) if "imported" in keys.names else None,
-        members=_read_object(keys, "members", _read_members),
+        members=_read_object(keys, "members", lambda inner: _read_members(inner, head)),
     )
     keys.done()
     return manifest
@@ -315,13 +356,24 @@ def _read_classes(keys: _Keys) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _read_sizes(keys: _Keys) -> Sizes:
+def _read_sizes(keys: _Keys, head: str) -> Sizes:
     return Sizes(
         latent=keys.integer("latent", 0, 1024),
         hidden=keys.integer("hidden", 1, 2048),
-        mixtures=keys.integer("mixtures", 1, 128),
+        mixtures=_read_mixtures(keys, head),
         max_points=keys.integer("max_points", 1, MAX_POINTS),
+        state=keys.integer("state", 1, MAX_STATE) if "state" in keys.names else None,
+        constant=keys.integer("constant", 1, MAX_CONSTANT) if "constant" in keys.names else None,
     )
+
+
+def _read_mixtures(keys: _Keys, head: str) -> int:
+    if head == MIXTURE:
+        return keys.integer("mixtures", 1, 128)
+    count = keys.take("mixtures")
+    if type(count) is not int or count != 0:
+        keys.refuse("mixtures", f"is {short(count)} (expected 0, as head is {short(head)}); {EXPORT_AGAIN}")
+    return count
 
 
 def _read_parity(keys: _Keys) -> Parity:
@@ -348,9 +400,11 @@ def _read_imported(keys: _Keys) -> Imported:
     return Imported(keys.text("file", 255), keys.text("model"), keys.text("source"), keys.text("note"))
 
 
-def _read_members(keys: _Keys) -> dict[str, Member]:
+def _read_members(keys: _Keys, head: str) -> dict[str, Member]:
     members = {}
     for name in keys.names:
+        if name in OPTIONAL_MEMBERS and head != MIXTURE:
+            keys.refuse(name, f"is listed (expected none, as head is {short(head)}); {EXPORT_AGAIN}")
         if name not in MEMBER_ORDER[1:]:
             keys.refuse(_short_name(name), f"is no member of a bundle; {EXPORT_AGAIN}, or update sketch-edge")
         members[name] = _read_object(keys, name, lambda inner: Member(inner.sha256("sha256"), _count(inner, "size")))

@@ -14,6 +14,8 @@ mu_x, mu_y, log sigma_x, log sigma_y, rho-hat. With temperature tau in [0, 10] a
   +-1000 units. Points are sums of whole numbers, so they are exact and do not depend on how they are added up. What the
   model is told next is the rounded offset: ``float32(number / (scale * grid))``.
 
+* with the head "offset" y has 5 numbers instead: the pen logits, dx and dy. There is no component to choose; the pen is
+  chosen as above, and the offset is the model's own, which no temperature moves. It is rounded like any other.
 * latent vector, once a sketch: ``z = sqrt(tau) * normals``, the prior's variance times tau as every other variance.
 
 The pen departs from eq. 8 on purpose. Ends of lines and of the sketch are rare at each single point; tempered like the
@@ -226,9 +228,9 @@ class _Table:
         self._steps.run()
         _check_finite(self._steps)
         scores = self._scores(self._steps.y)
-        components = scores[:, PEN_STATES:].argmax(axis=1).tolist()
         x, y, unit, longest = self._x, self._y, self._unit, self._longest
         width, mixtures = self._sizes.outputs, self._sizes.mixtures
+        components = scores[:, PEN_STATES:].argmax(axis=1).tolist() if mixtures else None
         ended = []
         for place, (down, up, end) in enumerate(scores[:, :PEN_STATES].tolist()):
             pen = self.pens[place]
@@ -243,8 +245,12 @@ class _Table:
                 ended.append(pen)
                 continue
             lift = 1 if up > down else 0
-            first = place * width + PEN_STATES + mixtures + components[place]
-            move_x, move_y = _offset(*y[first : first + 4 * mixtures + 1 : mixtures], *pen.normals[pen.at])
+            if components is None:
+                first = place * width + PEN_STATES
+                move_x, move_y = y[first], y[first + 1]
+            else:
+                first = place * width + PEN_STATES + mixtures + components[place]
+                move_x, move_y = _offset(*y[first : first + 4 * mixtures + 1 : mixtures], *pen.normals[pen.at])
             dx, dy = round(move_x * unit), round(move_y * unit)
             if not (-longest <= dx <= longest and -longest <= dy <= longest):
                 dx, dy = max(-longest, min(dx, longest)), max(-longest, min(dy, longest))
@@ -260,7 +266,7 @@ class _Table:
         return ended
 
     def _scores(self, y: Floats) -> Floats:
-        """Logits of pen states and mixture components plus tau times Gumbels, shape (B, 3 + M)."""
+        """Logits of pen states and mixture components plus tau times Gumbels, shape (B, 3 + M); M may be 0."""
         scores = np.empty((len(self.pens), PEN_STATES + self._sizes.mixtures), np.float32)
         for place, pen in enumerate(self.pens):
             scores[place] = pen.gumbels[pen.at]

@@ -34,13 +34,13 @@ class State(NamedTuple):
     """What the start graph gives, for B sketches."""
 
     gate: Floats
-    """What z and the class add to the gates at every step, (B, 4 H)."""
+    """What every step is told of z and the class, (B, K); of a single LSTM layer what they add to its gates."""
 
     h: Floats
-    """(B, H)"""
+    """(B, S); of several layers, that of one beside that of the next."""
 
     c: Floats
-    """(B, H)"""
+    """(B, S), likewise."""
 
 
 class Stepping(Protocol):
@@ -51,7 +51,7 @@ class Stepping(Protocol):
     x: Floats
     """Stroke-5 rows in model units, (B, 5)."""
     y: Floats
-    """Raw output of the last `run`, (B, 6 M + 3)."""
+    """Raw output of the last `run`, (B, 6 M + 3), or with the head "offset" (B, 5)."""
 
     def run(self) -> None:
         """Take `x` and the state one step on."""
@@ -256,7 +256,7 @@ class Steps:
         self.x: Floats = np.zeros((batch, STROKE), np.float32)
         """Stroke-5 rows in model units, (B, 5); written in place."""
         self.y: Floats = np.zeros((batch, sizes.outputs), np.float32)
-        """Raw output of the last `run`, (B, 6 M + 3)."""
+        """Raw output of the last `run`, (B, 6 M + 3), or with the head "offset" (B, 5)."""
         self.where = where
         """Names the graph in an error."""
         self._run = session.run_with_iobinding
@@ -358,23 +358,24 @@ Ports = Mapping[str, tuple[str, tuple[int | None, ...]]]
 
 def signature(member: str, sizes: Sizes) -> tuple[Ports, Ports]:
     """Inputs and outputs that a member must have: name to (type, shape), None for a free dimension."""
-    latent, hidden = sizes.latent, sizes.hidden
+    latent = sizes.latent
 
     def real(*shape: int | None) -> tuple[str, tuple[int | None, ...]]:
         return _REAL, (_FREE, *shape)
 
     whole = (_WHOLE, (_FREE,))
+    width = real(sizes.state_width)
+    state = {"gate": real(sizes.constant_width), "h": width, "c": width}
+    after = {"h_next": width, "c_next": width}
     if member == "start.onnx":
-        inputs = {"z": real(latent), "class_id": whole}
-        return inputs, {"gate": real(4 * hidden), "h": real(hidden), "c": real(hidden)}
+        return {"z": real(latent), "class_id": whole}, state
     if member == "draw.onnx":
-        inputs = {"x": real(STROKE), "gate": real(4 * hidden), "h": real(hidden), "c": real(hidden)}
+        inputs = {"x": real(STROKE), **state}
         inputs |= {"gumbels": real(_FREE, PEN_STATES + sizes.mixtures), "normals": real(_FREE, 2)}
         inputs |= {"temperature": (_EXACT, (_FREE,)), "steps": (_WHOLE, ())}
-        return inputs, {"rows": real(_FREE, STROKE), "h_next": real(hidden), "c_next": real(hidden)}
+        return inputs, {"rows": real(_FREE, STROKE), **after}
     if member == "step.onnx":
-        inputs = {"x": real(STROKE), "gate": real(4 * hidden), "h": real(hidden), "c": real(hidden)}
-        return inputs, {"y": real(sizes.outputs), "h_next": real(hidden), "c_next": real(hidden)}
+        return {"x": real(STROKE), **state}, {"y": real(sizes.outputs), **after}
     inputs = {"strokes": real(_FREE, STROKE), "length": whole, "class_id": whole}
     return inputs, {"mu": real(latent), "sigma": real(latent)}
 

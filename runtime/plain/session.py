@@ -71,7 +71,7 @@ class PlainSteps:
         self._state = State(*(np.array(array, np.float32) for array in state))
         bound = program.bind({"x": self.x, **self._state._asdict()})
         self.y: Floats = bound.outputs["y"]
-        """Raw output of the last `run`, (B, 6 M + 3)."""
+        """Raw output of the last `run`, (B, 6 M + 3), or with the head "offset" (B, 5)."""
         self._run = bound.run
         self._next = bound.outputs["h_next"], bound.outputs["c_next"]
 

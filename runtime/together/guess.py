@@ -35,6 +35,7 @@ def guess_share(decoder: Decoder, states: State, given: Given, scale: float) -> 
         scale: Quick, Draw! units in one model unit.
 
     Raises:
+        InputError: the model has no density; see `check_density`.
         BundleError: the model gives numbers that are not finite.
     """
     scores = []

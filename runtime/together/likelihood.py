@@ -5,12 +5,29 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sketch_edge.runtime.errors import BundleError
-from sketch_edge.runtime.manifest import PEN_STATES
+from sketch_edge.runtime.errors import BundleError, InputError
+from sketch_edge.runtime.manifest import MIXTURE, OFFSET_OUTPUTS, PEN_STATES, Manifest
 from sketch_edge.runtime.session import Decoder, State
 from sketch_edge.runtime.strokes import START_TOKEN
 
 Array = npt.NDArray[np.float64]
+
+
+def check_density(manifest: Manifest, advice: str) -> None:
+    """Refuse a model that cannot say how likely strokes are: with the head "offset" it gives a next offset, no density.
+
+    Args:
+        manifest: of the model.
+        advice: what to do instead; the end of the message.
+
+    Raises:
+        InputError: its head is another than a mixture.
+    """
+    if manifest.head != MIXTURE:
+        raise InputError(
+            f"{manifest.name}: cannot say how likely strokes are (its head is {manifest.head!r}, expected "
+            f"{MIXTURE!r}); {advice}"
+        )
 
 
 def log_likelihood(decoder: Decoder, states: State, rows: npt.NDArray[np.float32]) -> Array:
@@ -24,9 +41,12 @@ def log_likelihood(decoder: Decoder, states: State, rows: npt.NDArray[np.float32
         rows: stroke-5 in model units, (n, 5), without an end row.
 
     Raises:
+        InputError: the head of the model is no mixture; see `check_density`.
         BundleError: the model gives numbers that are not finite.
     """
     steps = decoder.steps(states)
+    if steps.y.shape[1] == OFFSET_OUTPUTS:
+        raise InputError(f"{steps.where}: gives offsets, no density (expected a mixture); choose another model")
     steps.x[:] = START_TOKEN
     total = np.zeros(len(states.h))
     with np.errstate(over="ignore", invalid="ignore"):

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.knobs import KnobOptions, Knobs
-from sketch_edge.runtime.manifest import short
+from sketch_edge.runtime.manifest import MIXTURE, short
 from sketch_edge.runtime.noise import KEY_LIMIT, Noise
 from sketch_edge.runtime.sampler import Job, Rows, draw_rows
 from sketch_edge.runtime.session import State
@@ -25,7 +25,7 @@ from sketch_edge.runtime.strokes import stroke3_to_lines
 from sketch_edge.runtime.together.given import SMALLEST_SIDE, Given, bring, is_official
 from sketch_edge.runtime.together.guess import guess_share
 from sketch_edge.runtime.together.latent import blend, slerp, spread
-from sketch_edge.runtime.together.likelihood import log_likelihood
+from sketch_edge.runtime.together.likelihood import check_density, log_likelihood
 
 if TYPE_CHECKING:
     from sketch_edge.runtime.artist import Artist
@@ -125,6 +125,8 @@ def finish(
     _check_count(count)
     if latent not in LATENTS:
         raise InputError(f"latent {short(latent)}: is unknown; choose one of {', '.join(LATENTS)}")
+    if latent == "fit" and artist.manifest.head != MIXTURE:
+        latent = "prior"  # it cannot say which z fits; of a decoder alone every z is the same one anyway
     indices = _indices(settings, count)
     name = name or sketch.label
     given, words = _part(artist, settings, sketch, size, name)
@@ -156,6 +158,7 @@ def _part(artist: Artist, settings: Settings, sketch: Sketch, size: float | None
     side = max(sketch.bounds.width, sketch.bounds.height)
     if is_official(sketch) or side < SMALLEST_SIDE:
         return given, ""
+    check_density(artist.manifest, "give the size of the whole drawing, or strokes in Quick, Draw! units")
     latent = artist.manifest.sizes.latent
     z = Noise(0, 0, latent * CANDIDATES, CANDIDATES).z.reshape(CANDIDATES, latent)
     states = _start(artist, z, name)

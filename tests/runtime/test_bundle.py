@@ -354,7 +354,7 @@ LIES: list[tuple[str, Any, str]] = [
     ("scale", 10**400, "scale: is a huge number"),
     ("grid", 0, "grid: is 0 (expected a whole number, 1 to 4096)"),
     ("grid", 16.0, "grid: is 16.0"),
-    ("head", "softmax", "head: is 'softmax' (this version knows mixture); update sketch-edge"),
+    ("head", "softmax", "head: is 'softmax' (this version knows mixture, offset); update sketch-edge"),
     ("head", ["mixture"], "head: is a list"),
     ("variant", "int4", "variant: is 'int4' (this version knows fp32, w8, int8)"),
     ("sizes", [], "sizes: is a list (expected an object)"),
