@@ -1,7 +1,7 @@
 """Mini-batches: class-balanced choice, batches of like length, augmentation, stroke-5.
 
 Nothing here keeps a random state. Batch b of seed s depends on (s, b) alone, so a training that was cut off goes on
-with the very batches it would have seen, and several processes can each take their share.
+with the very batches it would have seen, and each of several processes makes the same batch and takes its share.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 from sketch_edge.train.augment import Padded, augment, strength_of_class
 from sketch_edge.train.config import TrainConfig
 from sketch_edge.train.dataset import TRAIN, DataSet
+from sketch_edge.train.distributed import Workers
 
 POOL = 24
 """Batches that are chosen together, sorted by length and then shuffled: padding stays low, order stays random."""
@@ -50,6 +51,11 @@ class Batch:
     def points(self) -> int:
         """Rows of all sketches together."""
         return int(self.lengths.sum())
+
+    def share(self, workers: Workers) -> Batch:
+        """Give the sketches that are this process's to learn from; see `Workers.mine`. The padding stays."""
+        rows, lengths, class_ids = workers.mine(self.rows, 1), workers.mine(self.lengths), workers.mine(self.class_ids)
+        return replace(self, rows=rows, lengths=lengths, class_ids=class_ids)
 
     def to(self, device: torch.device) -> Batch:
         """Give the batch on a device."""
