@@ -115,10 +115,26 @@ def _first(room: Shapes, node: Node, shapes: Given) -> Sequence[Shape]:
 
 
 def _matmul(room: Shapes, node: Node, shapes: Given) -> Sequence[Shape]:
-    (rows, inner), (other, columns) = shapes[:2]
-    if inner != other:
+    """(M, K) times (K, N); or for every sketch of a batch a product of its own, (B, M, K) times (B, K, N)."""
+    (*batch, rows, inner), (*other_batch, other, columns) = shapes[:2]
+    most = 0 if node.operator == "MatMulInteger" else 1
+    if inner != other or batch != other_batch or len(batch) > most:
         raise ShapeError(f"takes {short(shapes)}, which do not fit together")
-    return [(rows, columns)]
+    return [(*batch, rows, columns)]
+
+
+def _softmax(room: Shapes, node: Node, shapes: Given) -> Sequence[Shape]:
+    """Over the last axis."""
+    if _axis(node, len(shapes[0]), -1) != len(shapes[0]) - 1:
+        raise ShapeError(f"has the axis {short(node.attributes['axis'])} (expected the last one)")
+    return [shapes[0]]
+
+
+def _layer_normalization(room: Shapes, node: Node, shapes: Given) -> Sequence[Shape]:
+    """Over the last axis, with a scale and a bias for each place along it."""
+    if any(shape != shapes[0][-1:] for shape in shapes[1:]):
+        raise ShapeError(f"takes {short(shapes)}, which do not fit together")
+    return _softmax(room, node, shapes)
 
 
 def _axis(node: Node, dimensions: int, default: int = 0) -> int:
@@ -235,7 +251,7 @@ def _lstm(room: Shapes, node: Node, shapes: Given) -> Sequence[Shape]:
 
 
 _PAIRWISE = ("Add", "Clip", "Div", "Less", "Max", "Min", "Mul", "Pow", "Sub", "Where")
-_EACH = ("Cast", "DequantizeLinear", "Exp", "Identity", "QuantizeLinear", "Round", "Sigmoid", "Sqrt", "Tanh")
+_EACH = ("Cast", "DequantizeLinear", "Exp", "Identity", "Log", "QuantizeLinear", "Round", "Sigmoid", "Sqrt", "Tanh")
 
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(_PAIRWISE, _broadcast),
@@ -246,12 +262,14 @@ RULES: Mapping[str, Rule] = {
     "Gather": _gather,
     "GatherElements": _gather_elements,
     "LSTM": _lstm,
+    "LayerNormalization": _layer_normalization,
     "MatMul": _matmul,
     "MatMulInteger": _matmul,
     "Pad": _pad,
     "ReduceMin": _reduce,
     "Reshape": _reshape,
     "Shape": _shape,
+    "Softmax": _softmax,
     "Split": _split,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,

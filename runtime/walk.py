@@ -59,8 +59,10 @@ FORMS: Mapping[str, Form] = {
     "Gather": Form((2, 2), attributes=_AXIS),
     "GatherElements": Form((2, 2), attributes=_AXIS),
     "Identity": _ONE,
+    "LayerNormalization": Form((3, 3), attributes={"axis": int, "epsilon": float, "stash_type": int}),
     "LSTM": Form((3, 7), (2, 3), {"direction": str, "hidden_size": int}),
     "Less": _TWO,
+    "Log": _ONE,
     "Loop": Form((6, 6), (5, 5), {"body": Graph}),
     "MatMul": _TWO,
     "MatMulInteger": Form((3, 3)),
@@ -75,6 +77,7 @@ FORMS: Mapping[str, Form] = {
     "Round": _ONE,
     "Shape": Form((1, 1), attributes={"start": int, "end": int}),
     "Sigmoid": _ONE,
+    "Softmax": Form((1, 1), attributes=_AXIS),
     "Split": Form((1, 2), (1, 16), {"axis": int, "num_outputs": int}),
     "Sqrt": _ONE,
     "Sub": _TWO,
@@ -85,11 +88,14 @@ FORMS: Mapping[str, Form] = {
 }
 """Every operator that an exporter of ours writes."""
 
-_START = "Add Concat DequantizeLinear Gather MatMul Reshape Split Tanh"
-_STEP = "Add Cast DequantizeLinear MatMul MatMulInteger Mul QuantizeLinear Sigmoid Split Tanh"
+_START = "Add Concat DequantizeLinear Gather MatMul Reshape Split Sub Tanh"
+_STEP = (
+    "Add Cast Clip Concat DequantizeLinear Identity LayerNormalization Log MatMul MatMulInteger Mul QuantizeLinear "
+    "Reshape Sigmoid Softmax Split Sub Tanh Unsqueeze"
+)
 _ENCODE = "Add Cast Concat DequantizeLinear Exp Gather LSTM MatMul Mul Reshape Split Tanh Transpose Unsqueeze"
 _DRAW = "Cast ConstantOfShape DequantizeLinear Less Loop Mul Pad Pow Shape Split Sqrt Unsqueeze Where"
-_BODY = f"{_STEP} ArgMax Clip Concat Div Exp Gather GatherElements Identity Less Max Min ReduceMin Round Sqrt Sub"
+_BODY = f"{_STEP} ArgMax Div Exp Gather GatherElements Less Max Min ReduceMin Round Sqrt"
 
 OPERATORS: Mapping[str, frozenset[str]] = {
     "start.onnx": frozenset(_START.split()),

@@ -97,17 +97,22 @@ def _axis(node: Node, default: int | None, dimensions: int) -> int:
 
 def _matmul(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
     a, b = _real(values)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
-        raise MisfitError(f"takes {a.shape} and {b.shape} (expected (B, K) and (K, N))")
-    out = room.empty((a.shape[0], b.shape[1]))
-    room.later(multiply_rows(a, b, out))
+    if a.ndim not in (2, 3) or a.ndim != b.ndim or a.shape[-1] != b.shape[-2] or a.shape[:-2] != b.shape[:-2]:
+        raise MisfitError(f"takes {a.shape} and {b.shape} (expected (B, K) and (K, N), or (B, M, K) and (B, K, N))")
+    out = room.empty((*a.shape[:-1], b.shape[-1]))
+    room.later(multiply_rows(a, b, out) if a.ndim == 2 else partial(np.matmul, a, b, out))
     return [out]
 
 
-def _pairwise(function: Callable[..., object]) -> Callable[[Room, Node, Sequence[Any]], Sequence[Tensor | None]]:
+def _pairwise(
+    function: Callable[..., object], *, whole: bool = False
+) -> Callable[[Room, Node, Sequence[Any]], Sequence[Tensor | None]]:
+    """Of two float32 arrays; or, where that is so of the operator, of two of int64."""
+
     def build(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
-        a, b = _real(values)
-        out = room.empty(np.broadcast_shapes(a.shape, b.shape))
+        integers = whole and all(value.dtype == np.int64 for value in values)
+        a, b = values if integers else _real(values)
+        out = room.empty(np.broadcast_shapes(a.shape, b.shape), a.dtype.type)
         room.later(function, a, b, out)
         return [out]
 
@@ -122,6 +127,62 @@ def _each(function: Callable[..., object]) -> Callable[[Room, Node, Sequence[Any
         return [out]
 
     return build
+
+
+def _identity(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
+    """A copy: an output must not be the memory of an input."""
+    out = room.empty(values[0].shape, values[0].dtype.type)
+    room.later(np.copyto, out, values[0])
+    return [out]
+
+
+def _clip(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
+    x, low, high = _real(values)
+    if low.ndim or high.ndim:
+        raise MisfitError(f"has the limits {low.shape} and {high.shape} (expected one number each)")
+    out = room.empty(x.shape)
+    room.later(np.clip, x, low, high, out)
+    return [out]
+
+
+def _check_last_axis(node: Node, array: Tensor) -> None:
+    if _axis(node, -1, array.ndim) != array.ndim - 1 or 0 in array.shape:
+        raise MisfitError(
+            f"goes along the axis {short(node.attributes.get('axis', -1))} of {array.shape}, not the last"
+        )
+
+
+def _softmax(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
+    """exp(x) / sum(exp(x)) along the last axis, the largest taken off before so that nothing overflows."""
+    (x,) = _real(values)
+    _check_last_axis(node, x)
+    out, one = room.empty(x.shape), room.empty((*x.shape[:-1], 1))
+    room.later(partial(np.max, x, axis=-1, out=one, keepdims=True))
+    room.later(np.subtract, x, one, out)
+    room.later(np.exp, out, out)
+    room.later(partial(np.sum, out, axis=-1, out=one, keepdims=True))
+    room.later(np.divide, out, one, out)
+    return [out]
+
+
+def _layer_normalization(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
+    """(x - mean) / sqrt(variance + epsilon) * scale + bias along the last axis (Ba et al. 2016, arXiv:1607.06450)."""
+    x, scale, bias = _real(values)
+    _check_last_axis(node, x)
+    epsilon: Any = node.attributes.get("epsilon", 1e-5)
+    if scale.shape != x.shape[-1:] or bias.shape != x.shape[-1:] or not 0 <= epsilon < 1:
+        raise MisfitError(f"takes {x.shape}, {scale.shape} and {bias.shape}, epsilon {short(epsilon)}")
+    out, square, one = room.empty(x.shape), room.empty(x.shape), room.empty((*x.shape[:-1], 1))
+    room.later(partial(np.mean, x, axis=-1, out=one, keepdims=True))
+    room.later(np.subtract, x, one, out)
+    room.later(np.multiply, out, out, square)
+    room.later(partial(np.mean, square, axis=-1, out=one, keepdims=True))
+    room.later(np.add, one, np.float32(epsilon), one)
+    room.later(np.sqrt, one, one)
+    room.later(np.divide, out, one, out)
+    room.later(np.multiply, out, scale, out)
+    room.later(np.add, out, bias, out)
+    return [out]
 
 
 def _split(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
@@ -308,18 +369,24 @@ _DIRECTIONS: dict[str, tuple[bool, ...]] = {"forward": (False,), "reverse": (Tru
 OPERATORS = {
     "Add": Operator(_pairwise(np.add), (2, 2)),
     "Cast": Operator(_cast, (1, 1), attributes=("to",)),
+    "Clip": Operator(_clip, (3, 3), fixed=(1, 2)),
     "Concat": Operator(_concat, (1, 16), attributes=("axis",)),
     "DequantizeLinear": Operator(_dequantize, (2, 3), attributes=("axis",)),
     "Exp": Operator(_each(np.exp), (1, 1)),
     "Gather": Operator(_gather, (2, 2), attributes=("axis",)),
+    "Identity": Operator(_identity, (1, 1)),
     "LSTM": Operator(_lstm, (3, 7), (2, 3), attributes=("direction", "hidden_size"), fixed=(1, 2, 3)),
+    "LayerNormalization": Operator(_layer_normalization, (3, 3), attributes=("axis", "epsilon", "stash_type")),
+    "Log": Operator(_each(np.log), (1, 1)),
     "MatMul": Operator(_matmul, (2, 2)),
     "MatMulInteger": Operator(_matmul_integer, (3, 3), fixed=(1, 2)),
     "Mul": Operator(_pairwise(np.multiply), (2, 2)),
     "QuantizeLinear": Operator(_quantize, (3, 3), fixed=(1, 2)),
     "Reshape": Operator(_reshape, (2, 2), attributes=("allowzero",), fixed=(1,)),
     "Sigmoid": Operator(_each(sigmoid), (1, 1)),
+    "Softmax": Operator(_softmax, (1, 1), attributes=("axis",)),
     "Split": Operator(_split, (1, 2), (1, 16), attributes=("axis", "num_outputs"), fixed=(1,)),
+    "Sub": Operator(_pairwise(np.subtract, whole=True), (2, 2)),
     "Tanh": Operator(_each(np.tanh), (1, 1)),
     "Transpose": Operator(_transpose, (1, 1), attributes=("perm",)),
     "Unsqueeze": Operator(_unsqueeze, (2, 2), fixed=(1,)),

@@ -166,6 +166,24 @@ def outer_sum(model: Any) -> None:
     first(model, node("Add", [row, column], ["square"]))
 
 
+def batched(size: int, others: int = 0) -> Callable[[Any], None]:
+    """Give a change that multiplies a column by a row for every sketch, both made of the constant."""
+
+    def change(model: Any) -> None:
+        axes = constant(model.graph, "axes", [2], np.int64), constant(model.graph, "axis", [1], np.int64)
+        row = constant(model.graph, "long", np.zeros((64, size)), np.float32)
+        other = constant(model.graph, "other", np.zeros((64, others or size)), np.float32)
+        made = node("Unsqueeze", [row, axes[others > 0]], ["a"]), node("Unsqueeze", [other, axes[1]], ["b"])
+        first(model, *made, node("MatMul", ["a", "b"], ["extra"]))
+
+    return change
+
+
+def resized(model: Any) -> None:
+    """Numbers that are no whole number of sketches."""
+    first(model, node("Reshape", ["gate", constant(model.graph, "shape", [-1, 3, 7], np.int64)], ["extra"]))
+
+
 def huge_dims(model: Any) -> None:
     del model.graph.initializer[0].dims[:]
     model.graph.initializer[0].dims.extend([HUGE, HUGE])
@@ -230,6 +248,16 @@ HOSTILE = [
     ("step.onnx", adds(node("Tanh", ["x"], ["gates"])), "is there already"),
     ("step.onnx", adds(node("Add", ["x"], ["extra"])), "Add has 1 inputs"),
     ("step.onnx", adds(node("MatMul", ["x", "x"], ["extra"])), "do not fit together"),
+    ("step.onnx", adds(node("Softmax", ["x"], ["extra"], axis=0)), r"has the axis 0 \(expected the last one\)"),
+    ("step.onnx", adds(node("Softmax", ["x"], ["extra"], axis=2)), "has the axis 2 of 2 dimensions"),
+    ("step.onnx", adds(node("Softmax", ["x"], ["extra"], other=2)), "attribute 'other'"),
+    ("step.onnx", adds(node("LayerNormalization", ["x", "h", "h"], ["extra"])), "do not fit together"),
+    ("step.onnx", adds(node("LayerNormalization", ["x", "h", "h"], ["extra", "mean", "deviation"])), "has 3 outputs"),
+    ("step.onnx", adds(node("Clip", ["x"], ["extra"])), "Clip has 1 inputs"),
+    ("step.onnx", adds(node("Log", ["x", "x"], ["extra"])), "Log has 2 inputs"),
+    ("step.onnx", batched(1 << 15), "MatMul makes too large an array"),
+    ("step.onnx", batched(3, others=2), r"MatMul takes .*, which do not fit together"),
+    ("step.onnx", resized, "turns"),
     ("start.onnx", adds(node("Sigmoid", ["z"], ["extra"])), "operator 'Sigmoid'"),
     ("draw.onnx", adds(node("ArgMax", ["x"], ["extra"])), "operator 'ArgMax'"),
     ("encode.onnx", other_value("activations", "LSTM", ["Tanh"]), "kind 8"),

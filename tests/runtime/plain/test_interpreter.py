@@ -148,7 +148,8 @@ def changed_graphs(draw) -> Graph:
             names = draw(st.lists(st.sampled_from(values), max_size=7))
             nodes[place] = each._replace(**{kind: tuple(names)})
         elif kind == "attribute":
-            name = draw(st.sampled_from(["axis", "num_outputs", "perm", "to", "hidden_size", "direction", "allowzero"]))
+            names = ["axis", "num_outputs", "perm", "to", "hidden_size", "direction", "allowzero", "epsilon"]
+            name = draw(st.sampled_from(names))
             value = draw(st.one_of(numbers, st.tuples(numbers, numbers), st.sampled_from(["reverse", 0.5])))
             nodes[place] = each._replace(attributes={**each.attributes, name: value})
         elif kind == "swap":

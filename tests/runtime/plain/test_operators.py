@@ -76,9 +76,20 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], list[str], dict[str, Any]
     ("Mul", {"a": X}, {"b": np.array(0.5, np.float32)}, ["y"], {}),
     ("MatMul", {"a": X}, {"b": real(8, 5)}, ["y"], {}),
     ("MatMul", {"a": real(1, 8)}, {"b": real(8, 5)}, ["y"], {}),
+    ("MatMul", {"a": real(3, 1, 8), "b": real(3, 8, 5)}, {}, ["y"], {}),
+    ("MatMul", {"a": real(3, 7, 8), "b": real(3, 8, 1)}, {}, ["y"], {}),
+    ("Sub", {"a": X, "b": real(3, 8)}, {}, ["y"], {}),
+    ("Sub", {"a": whole(3, 5)}, {"b": whole(1, 9)}, ["y"], {"shapes": {"y": (7, [None])}}),
     ("Sigmoid", {"a": X * 50}, {}, ["y"], {}),
     ("Tanh", {"a": X * 9}, {}, ["y"], {}),
     ("Exp", {"a": X}, {}, ["y"], {}),
+    ("Identity", {"a": X}, {}, ["y"], {}),
+    ("Log", {"a": np.abs(real(3, 16)) + np.float32(1e-3)}, {}, ["y"], {}),
+    ("Clip", {"a": X}, {"low": np.float32(-0.5), "high": np.float32(0.7)}, ["y"], {}),
+    ("Softmax", {"a": X * 30}, {}, ["y"], {"axis": 1}),
+    ("Softmax", {"a": real(3, 2, 4)}, {}, ["y"], {}),
+    ("LayerNormalization", {"a": X * 9 + 4}, {"s": real(8), "b": real(8)}, ["y"], {"axis": -1, "epsilon": 0.5}),
+    ("LayerNormalization", {"a": real(3, 4, 7)}, {"s": real(7), "b": real(7)}, ["y"], {"stash_type": 1}),
     ("Split", {"a": X}, {}, ["y", "z"], {"axis": 1, "num_outputs": 2}),
     ("Split", {"a": X}, {"sizes": whole(6, 2)}, ["y", "z"], {"axis": -1}),
     ("Concat", {"a": X, "b": real(3, 2)}, {}, ["y"], {"axis": 1}),
@@ -189,6 +200,38 @@ def test_lstm_as_onnxruntime(direction, states, lengths):
         np.testing.assert_allclose(found[name], array, rtol=2e-6, atol=3e-7)
 
 
+@pytest.mark.parametrize("provider", ["onnxruntime", "numpy"])
+@pytest.mark.parametrize(
+    ("operator", "inputs", "constants"),
+    [
+        ("MatMul", {"a": real(19, 1, 50), "b": real(19, 50, 33)}, {}),
+        ("MatMul", {"a": real(19, 50, 33), "b": real(19, 33, 1)}, {}),
+        ("Softmax", {"a": real(19, 50)}, {}),
+        ("LayerNormalization", {"a": real(19, 257)}, {"scale": real(257), "bias": real(257)}),
+        ("Exp", {"a": real(19, 7)}, {}),
+        ("Log", {"a": np.abs(real(19, 16))}, {}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_sketches_do_not_depend_on_each_other(operator, inputs, constants, provider):
+    """Bit for bit: why a step sums by MatMul and LayerNormalization, and takes its logarithms sixteen abreast."""
+    content = model_of(operator, inputs, constants, ["y"], {})
+    (y,) = expected_of(content, inputs).values()
+    content = with_shapes(content, {"y": y})
+    calculate = run if provider == "numpy" else expected_of
+    together = calculate(content, inputs)["y"]
+    for place in range(19):
+        alone = {name: array[place : place + 1].copy() for name, array in inputs.items()}
+        np.testing.assert_array_equal(calculate(content, alone)["y"][0], together[place])
+
+
+def test_an_identity_is_a_copy():
+    """A state that is handed on as it is must not share memory with the one that comes in."""
+    inputs = {"a": X.copy()}
+    y = run(with_shapes(model_of("Identity", inputs, {}, ["y"], {}), {"y": X}), inputs)["y"]
+    assert not np.shares_memory(y, inputs["a"])
+
+
 def test_rows_of_a_product_do_not_depend_on_each_other():
     """Bit for bit, whatever the number of rows and the sizes."""
     for width, out in ((512, 2048), (512, 123), (8, 32), (5, 7)):
@@ -210,6 +253,14 @@ def test_rows_of_a_product_do_not_depend_on_each_other():
         ("Add", {"a": X}, {"b": whole(7)}, ["y"], {}, "takes int64"),
         ("MatMul", {"a": X}, {"b": real(7, 2)}, ["y"], {}, r"takes \(3, 8\) and \(7, 2\)"),
         ("MatMul", {"a": X}, {"b": real(8)}, ["y"], {}, "expected .B, K. and"),
+        ("MatMul", {"a": real(3, 2, 8)}, {"b": real(2, 8, 2)}, ["y"], {}, r"takes \(3, 2, 8\) and \(2, 8, 2\)"),
+        ("MatMul", {"a": real(3, 2, 8)}, {"b": real(8, 2)}, ["y"], {}, r"takes \(3, 2, 8\) and \(8, 2\)"),
+        ("Sub", {"a": X}, {"b": whole(7)}, ["y"], {}, "takes int64"),
+        ("Clip", {"a": X}, {"low": real(8), "high": np.float32(1)}, ["y"], {}, r"has the limits \(8,\)"),
+        ("Softmax", {"a": X}, {}, ["y"], {"axis": 0}, "along the axis 0"),
+        ("Softmax", {"a": X}, {}, ["y"], {"axis": 7}, "has the axis 7"),
+        ("LayerNormalization", {"a": X}, {"s": real(7), "b": real(8)}, ["y"], {}, "LayerNormalization takes"),
+        ("LayerNormalization", {"a": X}, {"s": real(8), "b": real(8)}, ["y"], {"axis": 0}, "along the axis 0"),
         ("Split", {"a": X}, {}, ["y", "z", "w"], {"axis": 1, "num_outputs": 3}, "cuts 8 into 3"),
         ("Split", {"a": X}, {"s": whole(9, -1)}, ["y", "z"], {"axis": 1}, "cuts 8 into"),
         ("Split", {"a": X}, {}, ["y", "z"], {"axis": 5, "num_outputs": 2}, "has the axis 5"),
@@ -234,7 +285,7 @@ def test_rows_of_a_product_do_not_depend_on_each_other():
         ("LSTM", {"a": real(3, 2, 5)}, LSTM, ["", "y"], {}, "hidden_size None"),
         ("Tanh", {"a": X}, {}, ["y"], {"speed": 3}, "attribute 'speed'"),
         ("Tanh", {"a": X, "b": X}, {}, ["y"], {}, "has 2 inputs"),
-        ("Softmax", {"a": X}, {}, ["y"], {}, "operator 'Softmax'"),
+        ("Erf", {"a": X}, {}, ["y"], {}, "operator 'Erf'"),
         ("Loop", {"a": X}, {}, ["y"], {}, "operator 'Loop'"),
     ],
 )
