@@ -158,7 +158,7 @@ def _part(artist: Artist, settings: Settings, sketch: Sketch, size: float | None
     side = max(sketch.bounds.width, sketch.bounds.height)
     if is_official(sketch) or side < SMALLEST_SIDE:
         return given, ""
-    check_density(artist.manifest, "give the size of the whole drawing, or strokes in Quick, Draw! units")
+    check_density(artist.manifest, "give the larger side of the whole drawing, size (--whole-size)")
     latent = artist.manifest.sizes.latent
     z = Noise(0, 0, latent * CANDIDATES, CANDIDATES).z.reshape(CANDIDATES, latent)
     states = _start(artist, z, name)
