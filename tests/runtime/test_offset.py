@@ -127,16 +127,12 @@ def test_a_draw_graph_cannot_be_packed_with_it(tmp_path):
 
 
 @pytest.mark.parametrize("provider", ["cpu", "numpy"])
-@pytest.mark.parametrize(
-    ("key", "member"), [("state", "start.onnx: output h"), ("constant", "start.onnx: output gate")]
-)
-def test_graphs_must_have_the_widths_of_the_manifest(tmp_path, key, member, provider):
+@pytest.mark.parametrize(("key", "output"), [("state", "h"), ("constant", "gate")])
+def test_graphs_must_have_the_widths_of_the_manifest(tmp_path, key, output, provider):
     """Else nothing is run."""
     path = tmp_path / "a.sketch.zip"
     write_bundle(path, replace(MANIFEST, sizes=replace(MANIFEST.sizes, **{key: 7})), BUNDLE.members)
-    with pytest.raises(
-        BundleError, match=rf"start\.onnx: output {output} is .* \(expected .*\(any, 7\), as the manifest says"
-    ):
+    with pytest.raises(BundleError, match=rf"start\.onnx: output {output} is .* \(expected .*\(any, 7\), as the man"):
         load(path, provider=provider)
 
 
