@@ -114,7 +114,7 @@ def torch_decoders(bundle: Bundle) -> tuple[Any, Any] | None:
     import torch
 
     from sketch_edge.train.config import ModelConfig
-    from sketch_edge.train.model import SketchVAE
+    from sketch_edge.train.models.vae import SketchVAE
     from sketch_edge.train.sheet import TorchDecoder
 
     torch.set_num_threads(1)

@@ -241,7 +241,8 @@ def _table(report: ExportReport) -> str:
         ("drift", measured.drift, "from torch that carried its own state as far"),
         ("encode parity", measured.encode, "from torch in mu and sigma"),
     ):
-        lines.append(f"{what:14} {found.largest:>12.1e}         {meaning}; {found.share:.2f} of what is allowed")
+        if found is not None:
+            lines.append(f"{what:14} {found.largest:>12.1e}         {meaning}; {found.share:.2f} of what is allowed")
     if report.rounding is not None and report.likeness is not None:
         (largest, share), like = report.rounding, report.likeness
         lines.append(

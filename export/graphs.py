@@ -21,24 +21,29 @@ from torch import Tensor, nn
 
 from sketch_edge.export.compare import IR_VERSION, OPSET
 from sketch_edge.runtime.strokes import STROKE
-from sketch_edge.train.cell import Start, Step
-from sketch_edge.train.model import SketchVAE, weight_of
+from sketch_edge.train.models.base import SketchModel, weight_of
+from sketch_edge.train.models.vae import SketchVAE
 
 EXAMPLE_BATCH = 2  # an example batch of 1 would freeze the batch dimension
 
 
-def trace_start(start: Start) -> onnx.ModelProto:
-    """Trace start.onnx: z (B, Z), class_id int64 (B,) -> gate (B, 4H), h (B, H), c (B, H)."""
-    latent = start.gate_weight.shape[0] - start.embedding.shape[1]
-    example = (torch.zeros(EXAMPLE_BATCH, latent), torch.zeros(EXAMPLE_BATCH, dtype=torch.int64))
-    return _trace(start, example, ("z", "class_id"), ("gate", "h", "c"))
+def trace(model: SketchModel) -> dict[str, onnx.ModelProto]:
+    """Make the graphs of a model in float32, without draw.onnx, which is made of step.onnx.
 
-
-def trace_step(step: Step) -> onnx.ModelProto:
-    """Trace step.onnx: x (B, 5), gate (B, 4H), h, c (B, H) -> y (B, 6M + 3), h_next, c_next (B, H)."""
-    hidden = step.hidden
-    example = tuple(torch.zeros(EXAMPLE_BATCH, width) for width in (STROKE, 4 * hidden, hidden, hidden))
-    return _trace(step, example, ("x", "gate", "h", "c"), ("y", "h_next", "c_next"))
+    start.onnx: z (B, Z), class_id int64 (B,) -> gate (B, K), h, c (B, S); step.onnx: x (B, 5), gate, h, c -> y (B, O),
+    h_next, c_next; and encode.onnx where the model has a latent vector.
+    """
+    start, step = model.cut()
+    chosen = (torch.zeros(EXAMPLE_BATCH, model.latent), torch.zeros(EXAMPLE_BATCH, dtype=torch.int64))
+    widths = (STROKE, model.constant, model.state, model.state)
+    carried = tuple(torch.zeros(EXAMPLE_BATCH, width) for width in widths)
+    graphs = {
+        "start.onnx": _trace(start, "start", chosen, ("z", "class_id"), ("gate", "h", "c")),
+        "step.onnx": _trace(step, "step", carried, ("x", "gate", "h", "c"), ("y", "h_next", "c_next")),
+    }
+    if isinstance(model, SketchVAE) and model.latent:
+        graphs["encode.onnx"] = assemble_encode(model)
+    return graphs
 
 
 def assemble_encode(model: SketchVAE) -> onnx.ModelProto:
@@ -116,10 +121,10 @@ def _encode_nodes(units: int) -> list[onnx.NodeProto]:
 
 
 def _trace(
-    module: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str]
+    module: nn.Module, name: str, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str]
 ) -> onnx.ModelProto:
     batch = torch.export.Dim("batch")
-    shapes: dict[str, dict[int, object]] = {name: {0: batch} for name in inputs}
+    shapes: dict[str, dict[int, object]] = {each: {0: batch} for each in inputs}
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet():
         warnings.simplefilter("ignore")  # the exporter's notices about its own future
         program = torch.onnx.export(
@@ -135,7 +140,7 @@ def _trace(
         )
     if program is None:  # pragma: no cover - the exporter promises a program when dynamo=True
         raise AssertionError("torch.onnx.export gave nothing")
-    return _finish(program.model_proto, type(module).__name__.lower())
+    return _finish(program.model_proto, name)
 
 
 @contextlib.contextmanager

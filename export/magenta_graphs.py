@@ -79,7 +79,7 @@ def _start(model: MagentaModel) -> onnx.ModelProto:
 
 
 def _step(model: MagentaModel) -> onnx.ModelProto:
-    """Make x (B, 5), gate (B, 4H), h, c (B, H) -> y (B, 6M + 3), h_next, c_next (B, H); as `train/cell.py` has it."""
+    """Make x (B, 5), gate (B, 4H), h, c (B, H) -> y (B, 6M + 3), h_next, c_next (B, H); see `train/models/cut.py`."""
     hidden, node = model.hidden, helper.make_node
     tensors: Arrays = {
         "row_weight": _ifog(model.tensors["decoder_wx"][:STROKE]),

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import onnx
 import torch
 
 from sketch_edge.export.compare import BATCHES, STEPS
 from sketch_edge.export.drawings import Likeness, require_like_drawings, require_same_drawings
-from sketch_edge.export.graphs import assemble_encode, trace_start, trace_step
+from sketch_edge.export.graphs import trace
 from sketch_edge.export.members import make_members
 from sketch_edge.export.quantise import SMALLEST
 from sketch_edge.export.rounded import coarse_copy, quantised_copy, weights_to_quantise
@@ -29,16 +28,15 @@ from sketch_edge.runtime.bundle import (
     Manifest,
     Origin,
     Parity,
-    Sizes,
     pack_bundle,
 )
 from sketch_edge.runtime.errors import InputError, UnfinishedError
 from sketch_edge.runtime.files import check_writable, write_atomic
 from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, TEMPERATURE, short
 from sketch_edge.runtime.session import Session
-from sketch_edge.train.cell import Start, Step
 from sketch_edge.train.checkpoint import Checkpoint
-from sketch_edge.train.model import SketchVAE
+from sketch_edge.train.models.base import EMBEDDING, SketchModel
+from sketch_edge.train.models.vae import SketchVAE
 
 REFERENCES = {"none": lambda model: model, "w8": quantised_copy, "int8": coarse_copy}
 """The torch model whose numbers the graphs of a variant must give."""
@@ -103,8 +101,8 @@ def export_bundle(
     model = checkpoint.model()
     if quantize == "int8":
         _check_large_enough(model)
-    manifest = _manifest(checkpoint, name, VARIANTS[quantize], temperature)
-    traced = _trace(model)
+    manifest = _manifest(checkpoint, model, name, VARIANTS[quantize], temperature)
+    traced = trace(model)
     expected = weights_to_quantise(model)
     originals = make_members(traced, expected, "none", manifest)
     members = originals if quantize == "none" else make_members(traced, expected, quantize, manifest)
@@ -116,17 +114,19 @@ def export_bundle(
             f"{path}: would have up to {total} bytes (at most {MAX_BYTES}); nothing was written; "
             "choose --quantize w8, or train a smaller model"
         )
-    if members != make_members(_trace(model), expected, quantize, manifest):
+    if members != make_members(trace(model), expected, quantize, manifest):
         raise UnfinishedError(f"{path}: two exports of one checkpoint differ; nothing was written; report this")
     session, original = (Session(Bundle(path, manifest, each, ""), provider="cpu") for each in (members, originals))
     reference = REFERENCES[quantize](model)
     measured = measure(reference, session, manifest)
     require_parity(measured)
-    require_same_drawings(session, manifest)
+    if "draw.onnx" in members:
+        require_same_drawings(session, manifest)
     rounding = likeness = None
     if quantize != "none":
         rounding, likeness = rounding_error(model, reference), require_like_drawings(session, original, manifest)
-    parity = replace(manifest.parity, max_abs_error=round_up(max(measured.step.largest, measured.encode.largest)))
+    largest = max(found.largest for found in (measured.step, measured.encode) if found is not None)
+    parity = replace(manifest.parity, max_abs_error=round_up(largest))
     content = pack_bundle(replace(manifest, parity=parity), members, where=str(path))
     write_atomic(path, content)
     return ExportReport(
@@ -141,8 +141,10 @@ def export_bundle(
     )
 
 
-def _check_large_enough(model: SketchVAE) -> None:
-    """Refuse int8 where a matrix is so small that it is never rounded."""
+def _check_large_enough(model: SketchModel) -> None:
+    """Refuse int8 where a matrix is so small that it is never rounded, or the cell is none that int8 is made for."""
+    if not isinstance(model, SketchVAE):
+        raise InputError("quantize 'int8': is made for the cell lstm of a vae-gmm alone; choose w8 or none")
     smallest = model.config.decoder_hidden * min(4 * model.config.decoder_hidden, model.head.out_features)
     if smallest < SMALLEST:
         raise InputError(f"quantize 'int8': this decoder is too small for it ({smallest} weights); choose w8 or none")
@@ -164,29 +166,22 @@ def keep_classes(checkpoint: Checkpoint, classes: Sequence[str]) -> Checkpoint:
     kept = tuple(sorted(set(classes)))
     weights = copy.copy(checkpoint.weights)
     rows = torch.tensor([known.index(name) for name in kept])
-    weights["embedding.weight"] = weights["embedding.weight"][rows].clone()
+    if EMBEDDING in weights:
+        weights[EMBEDDING] = weights[EMBEDDING][rows].clone()
     counts = {name: count for name, count in checkpoint.about.counts.items() if name in kept}
     return replace(checkpoint, weights=weights, about=replace(checkpoint.about, classes=kept, counts=counts))
 
 
-def _trace(model: SketchVAE) -> dict[str, onnx.ModelProto]:
-    """Make the graphs in float32, without the one that is made of another."""
-    return {
-        "start.onnx": trace_start(Start(model)),
-        "step.onnx": trace_step(Step(model)),
-        "encode.onnx": assemble_encode(model),
-    }
-
-
-def _manifest(checkpoint: Checkpoint, name: str, variant: str, temperature: float) -> Manifest:
+def _manifest(checkpoint: Checkpoint, model: SketchModel, name: str, variant: str, temperature: float) -> Manifest:
     """The manifest before its parity is known."""
-    about, config = checkpoint.about, checkpoint.config.model
+    about = checkpoint.about
     made = f"{about.synthetic} of the training drawings were made by a model" if about.synthetic else None
     return Manifest(
         name=name,
         classes=about.classes,
         scale=about.scale,
-        sizes=Sizes(config.latent, config.decoder_hidden, config.mixtures, about.max_points),
+        sizes=model.sizes(about.max_points),
+        head=model.HEAD,
         variant=variant,
         defaults=Defaults(temperature),
         parity=Parity(STEPS, BATCHES, 0.0, f"torch {torch.__version__.split('+')[0]}"),

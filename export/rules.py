@@ -30,7 +30,7 @@ def check_sizes(members: dict[str, bytes], fp32_total: int, quantize: str) -> No
         raise UnfinishedError(
             f"the graphs have {total} bytes, over {LARGEST_SHARE} of float32's {fp32_total}; report this"
         )
-    if len(members["draw.onnx"]) > len(members["step.onnx"]) + DRAW_EXTRA:
+    if "draw.onnx" in members and len(members["draw.onnx"]) > len(members["step.onnx"]) + DRAW_EXTRA:
         raise UnfinishedError(
             f"draw.onnx: has {len(members['draw.onnx'])} bytes, too many around step.onnx; report this"
         )

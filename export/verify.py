@@ -40,7 +40,7 @@ from sketch_edge.runtime.noise import Noise
 from sketch_edge.runtime.sampler import Job, draw_rows
 from sketch_edge.runtime.session import Session, State
 from sketch_edge.runtime.strokes import START_TOKEN, stroke3_to_stroke5
-from sketch_edge.train.model import SketchVAE
+from sketch_edge.train.models.base import SketchModel
 
 DRAWN = 8
 """Sketches of the model itself among those that are compared."""
@@ -60,8 +60,8 @@ class Measured:
     drift: Difference
     """Outputs over 250 steps that both went by themselves."""
 
-    encode: Difference
-    """mu and sigma."""
+    encode: Difference | None
+    """mu and sigma; None where there is no encoder."""
 
     step_us: float
     """Median time of a step at batch 1, microseconds, on this machine."""
@@ -88,7 +88,7 @@ class Sketches(NamedTuple):
     """int64 (B,)."""
 
 
-def measure(model: SketchVAE, session: Session, manifest: Manifest) -> Measured:
+def measure(model: SketchModel, session: Session, manifest: Manifest) -> Measured:
     """Run the graphs, in the run-time's own session, and the torch model over the same sketches and compare.
 
     Random sketches in batches of 1, 2 and 5, sketches that the model draws, with the rows after their end, over 250
@@ -114,9 +114,9 @@ def measure(model: SketchVAE, session: Session, manifest: Manifest) -> Measured:
     drifts = [
         _drift(exact, sketches, y, torchs) for sketches, (_, y), torchs in zip(carried, walks, float32, strict=True)
     ]
-    encoded = [_compare_encoders(exact, model, session, batch) for batch in BATCHES]
-    step, drift, encode = (reduce(Difference.__or__, found) for found in (steps, drifts, encoded))
-    return Measured(step, drift, encode, _time_step(model, session))
+    encoded = [_compare_encoders(exact, model, session, batch) for batch in BATCHES] if model.latent else []
+    step, drift = (reduce(Difference.__or__, found) for found in (steps, drifts))
+    return Measured(step, drift, reduce(Difference.__or__, encoded) if encoded else None, _time_step(model, session))
 
 
 def require_parity(measured: Measured) -> None:
@@ -130,7 +130,7 @@ def require_parity(measured: Measured) -> None:
     )
 
 
-def rounding_error(model: SketchVAE, rounded: SketchVAE) -> Rounding:
+def rounding_error(model: SketchModel, rounded: SketchModel) -> Rounding:
     """Measure, in torch, what rounding the weights (and in int8 the state) changes in a step.
 
     Raises:
@@ -139,12 +139,11 @@ def rounding_error(model: SketchVAE, rounded: SketchVAE) -> Rounding:
     rows, z, class_ids = _random_sketches(model, 8, 32, seed=5)
     exact, found = [], []
     with torch.no_grad():
-        label = model.embedding(class_ids)
-        state = model.start(z, label)
+        state = model.first_state(z, class_ids)
         for row in rows:
-            before, (hidden, state) = state, model.unroll(row[None], z, label, state)
-            exact.append(model.head(hidden[0]).numpy())
-            found.append(rounded.head(rounded.unroll(row[None], z, label, before)[0][0]).numpy())
+            before, (output, state) = state, model.advance(row[None], z, class_ids, state)
+            exact.append(output[0].numpy())
+            found.append(rounded.advance(row[None], z, class_ids, before)[0][0].numpy())
     y, away = np.stack(exact), np.stack(found) - np.stack(exact)
     rounding = Rounding(float(np.abs(away).max()), float(np.sqrt((away**2).mean()) / y.std(axis=(0, 1)).mean()))
     if not rounding.share <= ROUNDING_SHARE:
@@ -155,7 +154,7 @@ def rounding_error(model: SketchVAE, rounded: SketchVAE) -> Rounding:
     return rounding
 
 
-def _walk(exact: SketchVAE, session: Session, sketches: Sketches) -> tuple[Difference, Reals]:
+def _walk(exact: SketchModel, session: Session, sketches: Sketches) -> tuple[Difference, Reals]:
     """Carry the graphs over sketches; compare each step with the network's from the same state, and give all y."""
     rows, z, class_ids = sketches
     state = session.start(z.numpy(), class_ids.tolist())
@@ -170,19 +169,20 @@ def _walk(exact: SketchVAE, session: Session, sketches: Sketches) -> tuple[Diffe
     y = np.stack(outputs)
     count = len(rows)
     with torch.no_grad():
-        label = exact.embedding(class_ids)
-        start = torch.cat(exact.start(z.double(), label))
+        start = torch.stack(exact.first_state(z.double(), class_ids))
         # Every step is a sequence of one row with a state of its own: T * B sketches side by side.
-        alone = [part.flatten(0, 1).unsqueeze(0) for part in (rows.double(), h[:-1], c[:-1])]
-        _, after = exact.unroll(alone[0], z.double().repeat(count, 1), label.repeat(count, 1), (alone[1], alone[2]))
-        expected = exact.head(seen(exact, h[1:])).numpy()
-    found = Difference.of(y, expected) | Difference.of(torch.stack([h[0], c[0]]).numpy(), start.numpy())
+        alone, before = rows.double().flatten(0, 1).unsqueeze(0), (h[:-1].flatten(0, 1), c[:-1].flatten(0, 1))
+        alongside, after = exact.advance(alone, z.double().repeat(count, 1), class_ids.repeat(count), before)
+        expected = exact.output(seen(exact, h[1:]).flatten(0, 1))
+    expected = alongside[0] if expected is None else expected
+    found = Difference.of(y.reshape(-1, y.shape[-1]), expected.numpy())
+    found |= Difference.of(torch.stack([h[0], c[0]]).numpy(), start.numpy())
     for mine, torchs in ((h, after[0]), (c, after[1])):
-        found |= Difference.of(mine[1:].flatten(0, 1).numpy(), torchs[0].numpy())
+        found |= Difference.of(mine[1:].flatten(0, 1).numpy(), torchs.numpy())
     return found, y
 
 
-def _drift(exact: SketchVAE, sketches: Sketches, y: Reals, float32: Reals) -> Difference:
+def _drift(exact: SketchModel, sketches: Sketches, y: Reals, float32: Reals) -> Difference:
     """Compare all y of the graphs with those of the network, which carried its own state.
 
     Where the state is rounded, a last bit may decide to which side. There it is not float32's departure that is
@@ -193,7 +193,7 @@ def _drift(exact: SketchVAE, sketches: Sketches, y: Reals, float32: Reals) -> Di
     return Difference.of(y, expected, allowed(other, expected))
 
 
-def _compare_encoders(exact: SketchVAE, model: SketchVAE, session: Session, batch: int) -> Difference:
+def _compare_encoders(exact: SketchModel, model: SketchModel, session: Session, batch: int) -> Difference:
     """Compare mu and sigma of sketches of 1 to ENCODED_ROWS rows."""
     rows, _, class_ids = _random_sketches(model, batch, ENCODED_ROWS, seed=100 + batch)
     lengths = torch.linspace(ENCODED_ROWS, 1, batch).long()
@@ -204,7 +204,7 @@ def _compare_encoders(exact: SketchVAE, model: SketchVAE, session: Session, batc
     return Difference.of(found, expected, allowed(float32, expected))
 
 
-def _time_step(model: SketchVAE, session: Session) -> float:
+def _time_step(model: SketchModel, session: Session) -> float:
     rows, z, class_ids = _random_sketches(model, 1, 1, seed=0)
     steps = session.steps(session.start(z.numpy(), class_ids.tolist()))
     steps.x[:] = rows[0].numpy()
@@ -216,20 +216,24 @@ def _time_step(model: SketchVAE, session: Session) -> float:
     return float(np.median(times) * 1e6)
 
 
-def _decode(model: SketchVAE, sketches: Sketches) -> Reals:
+def _decode(model: SketchModel, sketches: Sketches) -> Reals:
     """Outputs of the torch network, (T, B, 6M + 3), in its own precision."""
-    precision = model.head.weight.dtype
+    precision = _precision(model)
     rows, z = sketches.rows.to(precision), sketches.z.to(precision)
     with torch.no_grad():
-        counted = torch.ones(rows.shape[:2], dtype=torch.bool)
-        return model.decode(rows, z, model.embedding(sketches.class_ids), counted).numpy().reshape(*rows.shape[:2], -1)
+        y, _ = model.advance(rows, z, sketches.class_ids, model.first_state(z, sketches.class_ids))
+    return np.asarray(y.numpy())
 
 
-def _encode(model: SketchVAE, rows: Tensor, lengths: Tensor, class_ids: Tensor) -> Reals:
+def _encode(model: SketchModel, rows: Tensor, lengths: Tensor, class_ids: Tensor) -> Reals:
     """Stack mu and sigma of the torch network, (2, B, Z), in its own precision."""
     with torch.no_grad():
-        mu, log_variance = model.encode(rows.to(model.head.weight.dtype), lengths, model.embedding(class_ids))
+        mu, log_variance = model.encode(rows.to(_precision(model)), lengths, model.label(class_ids))
     return np.stack([mu.numpy(), torch.exp(0.5 * log_variance).numpy()])
+
+
+def _precision(model: SketchModel) -> torch.dtype:
+    return next(model.parameters()).dtype
 
 
 def _copy(state: State) -> tuple[Reals, Reals]:
@@ -237,7 +241,7 @@ def _copy(state: State) -> tuple[Reals, Reals]:
 
 
 def _random_sketches(
-    model: SketchVAE, batch: int, steps: int, seed: int, class_ids: Sequence[int] | None = None
+    model: SketchModel, batch: int, steps: int, seed: int, class_ids: Sequence[int] | None = None
 ) -> Sketches:
     """Make rows with offsets about as large as real ones, z and, where none are given, class ids from a seed."""
     generator = torch.Generator().manual_seed(seed)
@@ -245,7 +249,7 @@ def _random_sketches(
     rows[:, :, :2] = torch.randn(steps, batch, 2, generator=generator)
     lift = torch.rand(steps, batch, generator=generator) < 0.15
     rows[:, :, 2], rows[:, :, 3] = (~lift).float(), lift.float()
-    z = torch.randn(batch, model.config.latent, generator=generator)
+    z = torch.randn(batch, model.latent, generator=generator)
     ids = torch.randint(0, model.classes, (batch,), generator=generator)
     return Sketches(rows, z, ids if class_ids is None else torch.tensor(list(class_ids)))
 
@@ -264,7 +268,7 @@ def _drawn_sketches(session: Session, manifest: Manifest) -> Sketches:
     return Sketches(rows, torch.from_numpy(z), torch.tensor(class_ids))
 
 
-def _every_class(model: SketchVAE) -> Iterator[Sketches]:
+def _every_class(model: SketchModel) -> Iterator[Sketches]:
     """Give a few random steps of every class, as many at a time as the run-time draws."""
     for first in range(0, model.classes, 64):
         ids = range(first, min(first + 64, model.classes))

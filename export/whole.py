@@ -43,7 +43,7 @@ def assemble_draw(step: onnx.ModelProto, sizes: Sizes, scale: float, grid: int) 
 
     def carried_info(when: str) -> list[ValueInfoProto]:
         kinds = (FLOAT, FLOAT, FLOAT, WHOLE)
-        widths = ((STROKE,), (sizes.hidden,), (sizes.hidden,), ())
+        widths = ((STROKE,), (sizes.state_width,), (sizes.state_width,), ())
         return [_info(f"{n}_{when}", kind, "B", *w) for n, kind, w in zip(carried, kinds, widths, strict=True)]
 
     outer, body = _Part(), _Part()
@@ -95,9 +95,9 @@ class _Part:
 def _inputs(sizes: Sizes) -> list[ValueInfoProto]:
     return [
         _info("x", FLOAT, "B", STROKE),
-        _info("gate", FLOAT, "B", 4 * sizes.hidden),
-        _info("h", FLOAT, "B", sizes.hidden),
-        _info("c", FLOAT, "B", sizes.hidden),
+        _info("gate", FLOAT, "B", sizes.constant_width),
+        _info("h", FLOAT, "B", sizes.state_width),
+        _info("c", FLOAT, "B", sizes.state_width),
         _info("gumbels", FLOAT, "T", "B", PEN_STATES + sizes.mixtures),
         _info("normals", FLOAT, "T", "B", 2),
         _info("temperature", DOUBLE, "B"),
@@ -108,8 +108,8 @@ def _inputs(sizes: Sizes) -> list[ValueInfoProto]:
 def _outputs(sizes: Sizes) -> list[ValueInfoProto]:
     return [
         _info("rows", FLOAT, "N", "B", STROKE),
-        _info("h_next", FLOAT, "B", sizes.hidden),
-        _info("c_next", FLOAT, "B", sizes.hidden),
+        _info("h_next", FLOAT, "B", sizes.state_width),
+        _info("c_next", FLOAT, "B", sizes.state_width),
     ]
 
 

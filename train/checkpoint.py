@@ -42,7 +42,8 @@ from sketch_edge.runtime.files import write_atomic
 from sketch_edge.runtime.manifest import short
 from sketch_edge.train.about import About, read_about, read_json, write_about
 from sketch_edge.train.config import Config
-from sketch_edge.train.model import SketchVAE, weight_shapes
+from sketch_edge.train.models import make_model, weight_shapes
+from sketch_edge.train.models.base import SketchModel
 
 __all__ = ["About", "Checkpoint", "check_tensors", "load_checkpoint", "load_weights", "save_checkpoint"]
 
@@ -66,14 +67,14 @@ class Checkpoint:
     sha256: str = ""
     """Of the whole file it was read from; empty for a new one."""
 
-    def model(self) -> SketchVAE:
+    def model(self) -> SketchModel:
         """Build the model with the weights for export, in evaluation mode.
 
         Raises:
             CheckpointError: the weights do not fit the settings.
         """
-        check_tensors(self.weights, weight_shapes(self.config.model, len(self.about.classes)), "weights")
-        model = SketchVAE(self.config.model, len(self.about.classes))
+        check_tensors(self.weights, weight_shapes(self.config, len(self.about.classes)), "weights")
+        model = make_model(self.config, len(self.about.classes))
         model.load_state_dict(self.weights)
         return model.eval()
 
@@ -110,7 +111,7 @@ def check_tensors(
     return tensors
 
 
-def load_weights(model: SketchVAE, weights: object, where: str = "weights") -> None:
+def load_weights(model: SketchModel, weights: object, where: str = "weights") -> None:
     """Copy weights into a model; names, shapes and values are checked.
 
     Raises:
@@ -160,7 +161,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     except InputError as error:
         raise CheckpointError(f"{error}; train again, or update sketch-edge") from error
     about = read_about(raw.get("about"), f"{path}:about")
-    shapes = weight_shapes(config.model, len(about.classes))
+    shapes = weight_shapes(config, len(about.classes))
     weights = check_tensors(raw.get("weights"), shapes, f"{path}:weights", len(content))
     resume = raw.get("resume")
     if not isinstance(resume, dict):

@@ -6,11 +6,13 @@ import dataclasses
 import difflib
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.manifest import short
+
+DEFAULT_PRESET = "vae-gmm"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class TrainConfig:
 
     steps: int = 20_000
     """Mini-batches in all; 10-20 thousand give recognisable drawings."""
+
+    epochs: int = 0
+    """Where over 0, what counts instead of `steps`: an epoch is as many mini-batches as the training split fills. There
+    is a validation after each, and `plateau_patience` and `patience` count epochs."""
 
     batch: int = 128
     """Sketches in a mini-batch."""
@@ -98,6 +104,12 @@ class TrainConfig:
     synthetic_share: float = 1.0
     """Weight of a drawing made by a model against a drawn one, in classes that have both."""
 
+    teacher_forcing: float = 1.0
+    """Chance that a row is the right one and not what the network just gave; the preset attention has it."""
+
+    teacher_decay: float = 0.9
+    """Factor of teacher_forcing from epoch to epoch."""
+
     scale_jitter: float = 0.15
     """x and y are scaled by independent factors in 1 +- this."""
 
@@ -135,14 +147,27 @@ class TrainConfig:
     """Early stopping after this many validations without progress; 0 never stops early."""
 
 
+def count_steps(settings: TrainConfig, drawings: int) -> TrainConfig:
+    """Give the settings in steps, where they count in epochs of so many training drawings."""
+    if settings.epochs == 0:
+        return settings
+    epoch = -(-drawings // settings.batch)
+    return replace(settings, steps=settings.epochs * epoch, valid_every=epoch)
+
+
 @dataclass(frozen=True)
 class Config:
     """The settings of a training as one flat set of names, for `--set` and for the checkpoint."""
 
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
-    preset: str = "vae-gmm"
+    preset: str = DEFAULT_PRESET
     """The name of what it started from, a key of PRESETS."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of model, a key of `train.models.KINDS`."""
+        return PRESETS[self.preset].kind
 
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "optimizer": ("adam", "adamw", "rmsprop"),
@@ -160,6 +185,7 @@ class Config:
         "mixtures": (1, 100),
         "dropout": (0, 0.95),
         "steps": (1, 10**8),
+        "epochs": (0, 10**6),
         "batch": (1, 65_536),
         "seed": (0, 2**63 - 1),
         "learning_rate": (0, 10),
@@ -175,6 +201,8 @@ class Config:
         "kl_min": (0, 1e4),
         "balance": (0, 2),
         "synthetic_share": (0, 1e3),
+        "teacher_forcing": (0, 1),
+        "teacher_decay": (0, 1),
         "scale_jitter": (0, 0.9),
         "point_drop": (0, 0.9),
         "few_shot": (0, 3),
@@ -200,7 +228,9 @@ class Config:
         preset = values.get("preset", DEFAULT_PRESET)
         if not isinstance(preset, str) or preset not in PRESETS:
             raise InputError(f"{where}preset={short(preset)}: is unknown; choose one of {', '.join(PRESETS)}")
-        return PRESETS[preset].replace({name: value for name, value in values.items() if name != "preset"}, where)
+        return PRESETS[preset].config.replace(
+            {name: value for name, value in values.items() if name != "preset"}, where
+        )
 
     def replace(self, values: Mapping[str, Any], where: str = "--set ") -> Config:
         """Give a copy with some settings changed; values may be text, as from a command line.
@@ -208,6 +238,8 @@ class Config:
         Raises:
             InputError: an unknown name or a value out of its range; the message starts with `where`.
         """
+        if "steps" in values and "epochs" not in values:  # who counts in steps does not count in epochs
+            values = {**values, "epochs": 0}
         parts: dict[str, dict[str, Any]] = {"model": {}, "train": {}}
         homes = {f.name: part for part in parts for f in dataclasses.fields(getattr(self, part))}
         for name, value in values.items():
@@ -252,8 +284,68 @@ def _nearest(name: str, homes: Mapping[str, str]) -> str:
     return f"the nearest: {', '.join(near)}" if near else f"the settings are {', '.join(sorted(homes))}"
 
 
-DEFAULT_PRESET = "vae-gmm"
-PRESETS: Mapping[str, Config] = {DEFAULT_PRESET: Config()}
+@dataclass(frozen=True)
+class Preset:
+    """A named starting point."""
+
+    summary: str
+    """What it is, for a list of presets: a line."""
+
+    kind: str
+    """Of the model, a key of `train.models.KINDS`."""
+
+    config: Config
+
+
+def _presets(*entries: tuple[str, str, str, ModelConfig, TrainConfig]) -> dict[str, Preset]:
+    """A table of name, kind, summary and settings."""
+    return {name: Preset(summary, kind, Config(model, train, name)) for name, kind, summary, model, train in entries}
+
+
+_SQUARES = TrainConfig(
+    batch=64, warmup=0, clip="norm", scale_jitter=0.0, point_drop=0.0, few_shot=0.0, ema=0.0, precision="fp32"
+)
+"""What the presets have in common that learn offsets by squared error: as it was done then, in float32, in which alone
+a place is exact enough to give an offset."""
+
+PRESETS: Mapping[str, Preset] = _presets(
+    (
+        DEFAULT_PRESET,
+        "vae",
+        "class-conditioned VAE with a mixture decoder (Ha & Eck 2017), all classes in one model",
+        ModelConfig(),
+        TrainConfig(),
+    ),
+    (
+        "lstm",
+        "lstm",
+        "class-conditioned LSTM of two layers that gives offsets, and a pen by cross-entropy; standardised data",
+        ModelConfig(class_embedding=64, decoder_hidden=512, dropout=0.3),
+        replace(_SQUARES, epochs=30, schedule="plateau", plateau_patience=3, patience=5),
+    ),
+    (
+        "lstm-xy",
+        "lstm-xy",
+        "class-conditioned LSTM on absolute places; place and pen by squared error",
+        ModelConfig(class_embedding=128, decoder_hidden=256, dropout=0.3),
+        replace(_SQUARES, epochs=30, schedule="plateau", plateau_patience=2, patience=3),
+    ),
+    (
+        "attention",
+        "attention",
+        "the label read by an encoder, a decoder that attends to it; offset and pen by squared error",
+        ModelConfig(class_embedding=128, encoder_hidden=128, decoder_hidden=256),
+        replace(
+            _SQUARES,
+            epochs=10,
+            batch=32,
+            optimizer="adamw",
+            weight_decay=1e-5,
+            schedule="constant",
+            teacher_forcing=0.9,
+        ),
+    ),
+)
 """The named starting points of `sketch-train --preset`."""
 
 

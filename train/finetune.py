@@ -22,8 +22,9 @@ from sketch_edge.runtime.errors import CheckpointError, InputError
 from sketch_edge.runtime.manifest import MANIFEST, fold_name
 from sketch_edge.train.about import About
 from sketch_edge.train.checkpoint import Checkpoint, load_checkpoint
-from sketch_edge.train.config import Config, ModelConfig
+from sketch_edge.train.config import PRESETS, Config, ModelConfig
 from sketch_edge.train.credit import join_credits
+from sketch_edge.train.models.base import EMBEDDING
 
 SHIPPED = "shipped"
 """What `--from` calls the bundle that comes with the package."""
@@ -68,7 +69,8 @@ class Source:
         Raises:
             InputError: an unknown or impossible setting, or a size that is not that of the model.
         """
-        start = Config(model=replace(self.checkpoint.config.model, dropout=0.0), preset=self.checkpoint.config.preset)
+        preset = PRESETS[self.checkpoint.config.preset].config
+        start = replace(preset, model=replace(self.checkpoint.config.model, dropout=0.0))
         wanted = start.replace(DEFAULTS).replace(changes)
         for name in (each.name for each in fields(ModelConfig) if each.name != "dropout"):
             old, new = getattr(start.model, name), getattr(wanted.model, name)
@@ -86,7 +88,8 @@ class Source:
             seed: of the embeddings of new classes.
         """
         weights = {name: tensor.clone() for name, tensor in self.checkpoint.weights.items()}
-        weights["embedding.weight"] = embed(weights["embedding.weight"], self.about.classes, about.classes, seed)
+        if EMBEDDING in weights:
+            weights[EMBEDDING] = embed(weights[EMBEDDING], self.about.classes, about.classes, seed)
         credit, licence = join_credits(
             [(self.about.credit, self.about.licence), (about.credit, about.licence)],
         )

@@ -1,4 +1,4 @@
-"""The weights of a trained model, read back from its bundle: what `train/cell.py` and the exporter did, undone.
+"""The weights of a trained model, read back from its bundle: what `train/models/cut.py` and the exporter did, undone.
 
 Nothing of a float32 bundle is lost but how the bias of the decoder's gates was split in two, which changes no number
 that the model gives. Weights of the variants w8 and int8 come back as they are computed with, rounded to 8 bits: for
@@ -20,7 +20,7 @@ from sketch_edge.runtime.plain.onnx_reader import Graph, read_graph
 from sketch_edge.train.about import About, check_exportable
 from sketch_edge.train.checkpoint import Checkpoint, check_tensors
 from sketch_edge.train.config import Config
-from sketch_edge.train.model import weight_shapes
+from sketch_edge.train.models import weight_shapes
 
 Array = npt.NDArray[np.float32]
 
@@ -64,7 +64,7 @@ def read_weights(bundle: Bundle) -> Checkpoint:
         check_exportable(about)
         arrays = _decoder(start, step) | _encoder(encode)
         tensors = {name: torch.from_numpy(np.array(array, np.float32, order="C")) for name, array in arrays.items()}
-        shapes = weight_shapes(config.model, len(about.classes))
+        shapes = weight_shapes(config, len(about.classes))
         weights = check_tensors({name: tensors[name] for name in shapes}, shapes, "weights")
     except (InputError, ValueError, IndexError, KeyError) as error:
         reason = (
@@ -110,7 +110,7 @@ def _foreign(bundle: Bundle, reason: str) -> BundleError:
 
 
 def _decoder(start: Mapping[str, Array], step: Mapping[str, Array]) -> dict[str, Array]:
-    """Undo `train.cell.Start` and `Step`: weights lie transposed there, and the gates in the order i, f, o, g."""
+    """Undo `train.models.cut.Start` and `Step`: weights lie transposed there, and the gates in the order i, f, o, g."""
     bias = _torch_gates(start["gate_bias"], "ifog")
     return {
         "embedding.weight": start["embedding"],

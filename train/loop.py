@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,46 +18,20 @@ import torch
 from torch import Tensor
 
 from sketch_edge.runtime.errors import CheckpointError, InputError, UnfinishedError
-from sketch_edge.train import distributed
 from sketch_edge.train.about import About, check_exportable
 from sketch_edge.train.batches import Batch, TrainBatches, valid_batches
 from sketch_edge.train.checkpoint import MAX_BYTES, Checkpoint, load_weights, save_checkpoint
-from sketch_edge.train.config import Config, TrainConfig
+from sketch_edge.train.config import Config, TrainConfig, count_steps
 from sketch_edge.train.dataset import TRAIN, VALID, DataSet
+from sketch_edge.train.distributed import Workers
 from sketch_edge.train.finetune import Source, take_units
-from sketch_edge.train.losses import kl_divergence, kl_weight_at, offset_nll, pen_nll
-from sketch_edge.train.model import Forward, SketchVAE, split_output, weight_shapes
+from sketch_edge.train.losses import Losses, kl_weight_at
+from sketch_edge.train.models import check_settings, kind_of, make_model, weight_shapes
+from sketch_edge.train.models.base import SketchModel, Task
 from sketch_edge.train.resume import MOMENTS, Machine, State, load_resume, on_cpu
 
 SEEDS = 2**63
 """torch takes seeds below this."""
-
-
-@dataclass(frozen=True)
-class Losses:
-    """The losses of a batch or a split, as plain numbers (Ha & Eck 2017, section 3.3)."""
-
-    offset: float
-    """L_s: negative log likelihood of the offsets, summed over a sketch, divided by Nmax, mean over sketches."""
-
-    pen: float
-    """L_p: cross-entropy of the pen states, summed, divided and averaged alike."""
-
-    kl: float
-    """KL of the posterior from N(0, I), mean over Nz and batch, before weight and floor."""
-
-    total: float
-    """What is minimised: L_s + L_p + w * max(KL, KL_min); w is the annealed weight in training, the full one else."""
-
-    @classmethod
-    def at_full_weight(cls, offset: float, pen: float, kl: float, settings: TrainConfig) -> Losses:
-        """Losses of a split, with the total that validations are compared by."""
-        return cls(offset, pen, kl, offset + pen + settings.kl_weight * max(kl, settings.kl_min))
-
-    @property
-    def reconstruction(self) -> float:
-        """L_R = L_s + L_p."""
-        return self.offset + self.pen
 
 
 class Observer(Protocol):
@@ -69,7 +43,7 @@ class Observer(Protocol):
     def on_valid(self, step: int, losses: Losses, best: bool) -> None:
         """The validation split was measured with the weights for export."""
 
-    def on_sheet(self, step: int, model: SketchVAE) -> None:
+    def on_sheet(self, step: int, model: SketchModel) -> None:
         """Time to draw with the weights for export."""
 
     def close(self) -> None:
@@ -102,14 +76,18 @@ class Trainer:
         data_name: str = "data",
         source: Source | None = None,
     ) -> None:
+        check_settings(config)
+        data = kind_of(config).adapt(data, config)
         self.data, self.config, self.out, self.device = data, config, out, device
         self.observers = observers
-        self.settings = config.train
         self.about = describe(data, data_name)
+        self.settings = count_steps(config.train, self.about.drawings)
         _check_size(config, len(data.class_names))
         torch.manual_seed(self.settings.seed)
-        self.model = SketchVAE(config.model, len(data.class_names)).to(device)
-        if source is not None:
+        self.model = make_model(config, len(data.class_names)).to(device)
+        if source is None:
+            self.model.fit(data, self.about.scale)
+        else:
             weights, self.about = source.start(self.about, self.settings.seed)
             load_weights(self.model, weights, f"{source.name}:weights")
         self.running = copy.deepcopy(self.model).requires_grad_(False)  # the mean of the weights, for export
@@ -120,8 +98,10 @@ class Trainer:
         self.state = State()
         self.validates = len(data.indices(VALID)) > 0
         """Without drawings to validate with, the newest weights are exported and nothing stops early."""
+        self.figures: dict[str, float] = {}
+        """What the last validation found beside the losses, where the kind of model has such figures."""
         self.saved = False
-        self.workers = distributed.Workers.join(device)
+        self.workers = Workers.join(device)
 
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
         """Train until the last step or the early stopping; returns whether that was reached.
@@ -134,11 +114,11 @@ class Trainer:
         """
         settings, state = self.settings, self.state
         while state.step < settings.steps and not self._out_of_patience():
-            losses, points, rates = self._step(self.batches[state.step * self.workers.count + self.workers.rank])
+            losses, points, rates = self._step(self.batches[state.step])
             state.step += 1
             if not self.validates:
                 self.about = replace(self.about, step=state.step)
-            self._tell("on_step", state.step, losses, points * self.workers.count, rates)
+            self._tell("on_step", state.step, losses, points, rates)
             last = state.step == settings.steps
             due = self.validates and (last or state.step % settings.valid_every == 0)
             found = self._validate(losses) if due else None
@@ -161,14 +141,14 @@ class Trainer:
         rate = learning_rate_at(step, settings, self.state.rate_factor)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        batch = batch.to(self.device)
+        mine = batch.share(self.workers).to(self.device)
         self.model.train()
-        torch.manual_seed((settings.seed * 1_000_003 + step * self.workers.count + self.workers.rank) % SEEDS)
+        torch.manual_seed((settings.seed * 1_000_003 + step) % SEEDS)
         weight = kl_weight_at(step, settings.kl_weight, settings.kl_start, settings.kl_rate)
-        loss, losses = self._losses(self.model, batch, weight)
+        loss, losses = self.model.loss(mine, self._task(len(batch.lengths), weight))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        self.workers.average_gradients(self.model)
+        self.workers.sum_gradients(self.model)
         norm = clip_gradients(self.model, settings)
         # Looked at after the exchange, which spreads a NaN: all processes stop at the same step.
         if not math.isfinite(losses.total):
@@ -179,19 +159,12 @@ class Trainer:
         self._follow_weights()
         return losses, batch.points, {"learning_rate": rate, "kl_weight": weight, "gradient_norm": norm}
 
-    def _losses(
-        self, model: SketchVAE, batch: Batch, kl_weight: float, noise: Tensor | None = None
-    ) -> tuple[Tensor, Losses]:
-        """The loss to minimise, and its parts."""
-        if noise is None:
-            noise = torch.randn(len(batch.lengths), self.config.model.latent, device=self.device)
-        counted = batch.counted
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            forward = model(batch.rows, batch.lengths, batch.class_ids, noise, counted)
-        offset, pen = reconstruction(forward, batch, counted, self.about.max_points)
-        kl = kl_divergence(forward.mu, forward.log_variance)
-        total = offset + pen + kl_weight * torch.clamp(kl, min=self.settings.kl_min)
-        return total, Losses(*torch.stack([offset, pen, kl, total]).tolist())
+    def _task(self, sketches: int, kl_weight: float, training: bool = True) -> Task:
+        """What the loss of a batch depends on now."""
+        step, settings = self.state.step, self.settings
+        epoch = step * settings.batch // max(self.about.drawings, 1)
+        workers = self.workers if training else Workers()
+        return Task(settings, self.about.max_points, kl_weight, step, epoch, self.autocast, training, sketches, workers)
 
     def _follow_weights(self) -> None:
         """Move the running mean of the weights on; it starts short, so that it forgets the random start."""
@@ -229,16 +202,24 @@ class Trainer:
         """
         self.running.eval()
         sums, sketches = [0.0, 0.0, 0.0], 0
+        figures: dict[str, float] = {}
         with torch.no_grad():
             for batch in valid_batches(self.data, split, self.settings.batch, self.about.scale):
                 batch = batch.to(self.device)
-                noise = torch.zeros(len(batch.lengths), self.config.model.latent, device=self.device)
-                _, losses = self._losses(self.running, batch, self.settings.kl_weight, noise)
+                task = self._task(len(batch.lengths), self.settings.kl_weight, training=False)
+                _, losses = self.running.loss(batch, task)
                 parts = (losses.offset, losses.pen, losses.kl)
                 sums = [s + part * len(batch.lengths) for s, part in zip(sums, parts, strict=True)]
+                for name, figure in self.running.figures(batch, task).items():
+                    figures[name] = figures.get(name, 0.0) + figure * len(batch.lengths)
                 sketches += len(batch.lengths)
-        offset, pen, kl = (total / max(sketches, 1) for total in sums)
-        return Losses.at_full_weight(offset, pen, kl, self.settings)
+        self.figures = {name: figure / max(sketches, 1) for name, figure in figures.items()}
+        return self._at_full_weight(*(total / max(sketches, 1) for total in sums))
+
+    def _at_full_weight(self, offset: float, pen: float, kl: float) -> Losses:
+        """Losses of a split, with the total that validations are compared by."""
+        parts = torch.tensor([offset, pen, kl], dtype=torch.float64)
+        return Losses(offset, pen, kl, float(self.model.total(parts, self.settings, self.settings.kl_weight)))
 
     def save(self) -> None:
         """Write the checkpoint (the first process alone does).
@@ -305,7 +286,7 @@ class Trainer:
         now = self.settings
         if self.about.losses and (before.kl_weight, before.kl_min) != (now.kl_weight, now.kl_min):
             offset, pen, kl = (self.about.losses[name] for name in ("offset", "pen", "kl"))
-            losses = Losses.at_full_weight(offset, pen, kl, now)
+            losses = self._at_full_weight(offset, pen, kl)
             self.state.best, self.state.best_step = losses.total, self.about.step
             self.about = replace(self.about, losses=asdict(losses))
 
@@ -329,20 +310,6 @@ class Trainer:
                 getattr(observer, event)(*what)
 
 
-def reconstruction(forward: Forward, batch: Batch, counted: Tensor, max_points: int) -> tuple[Tensor, Tensor]:
-    """L_s over the points, L_p over all counted rows, each summed and divided by Nmax * sketches (eq. 9).
-
-    Counted are the points and one end row; in training with `pen_rows` = "all", every row up to Nmax as in the paper.
-    (Magenta's evaluation leaves the end row out of L_p as well: its figure for the same model is a little lower.)
-    """
-    target = batch.rows[1:][counted]  # (N, 5)
-    state = target[:, 2:].argmax(dim=1)
-    is_point = state != 2  # an end row has no offset
-    norm = max_points * len(batch.lengths)
-    offset = offset_nll(split_output(forward.output[is_point]), target[is_point, :2]).sum() / norm
-    return offset, pen_nll(split_output(forward.output).pen, state).sum() / norm
-
-
 def learning_rate_at(step: int, settings: TrainConfig, factor: float = 1.0) -> float:
     """The learning rate of a step; `factor` is what plateaus have left of it, down to `learning_rate_end`."""
     high, low = settings.learning_rate, settings.learning_rate_end
@@ -358,7 +325,7 @@ def learning_rate_at(step: int, settings: TrainConfig, factor: float = 1.0) -> f
     return rate * warm
 
 
-def make_optimizer(model: SketchVAE, settings: TrainConfig) -> torch.optim.Optimizer:
+def make_optimizer(model: SketchModel, settings: TrainConfig) -> torch.optim.Optimizer:
     """Make the optimiser that the settings name."""
     parameters, rate = model.parameters(), settings.learning_rate
     if settings.optimizer == "rmsprop":
@@ -368,7 +335,7 @@ def make_optimizer(model: SketchVAE, settings: TrainConfig) -> torch.optim.Optim
     return torch.optim.Adam(parameters, rate, fused=True)
 
 
-def clip_gradients(model: SketchVAE, settings: TrainConfig) -> float:
+def clip_gradients(model: SketchModel, settings: TrainConfig) -> float:
     """Clip gradients as the settings say; returns their norm before."""
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     norm = float(torch.nn.utils.get_total_norm(gradients))
@@ -426,7 +393,7 @@ def describe(data: DataSet, name: str = "data") -> About:
 
 def _check_size(config: Config, classes: int) -> None:
     """Refuse a model whose checkpoints would be larger than `load_checkpoint` reads."""
-    weights = sum(math.prod(shape) for shape in weight_shapes(config.model, classes).values())
+    weights = sum(math.prod(shape) for shape in weight_shapes(config, classes).values())
     copies = 3 + len(MOMENTS[config.train.optimizer])  # the best, the mean, the newest, and what the optimiser keeps
     most = (MAX_BYTES - 2**24) // (4 * copies)
     if weights > most:
@@ -448,5 +415,5 @@ def _check_changes(before: Config, now: Config) -> None:
             )
 
 
-def _copy_weights(model: SketchVAE) -> dict[str, Tensor]:
+def _copy_weights(model: SketchModel) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}

@@ -1,17 +1,43 @@
-"""The losses of the VAE, in log-space throughout (Ha & Eck 2017, arXiv:1704.03477, section 3.3)."""
+"""Losses: their parts, and those of the VAE in log-space throughout (Ha & Eck 2017, arXiv:1704.03477, section 3.3)."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sketch_edge.train.model import Mixture
+from sketch_edge.train.mixture import Mixture
 
 RHO_LIMIT = 1.0 - 1e-4
 """|rho| stays below this: at 1 a normal is a line and its density infinite."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The losses of a batch or a split, as plain numbers (Ha & Eck 2017, section 3.3).
+
+    Kinds of model without a density give their own measure of the offsets and of the pen in the places of L_s and L_p.
+    """
+
+    offset: float
+    """L_s: negative log likelihood of the offsets, summed over a sketch, divided by Nmax, mean over sketches."""
+
+    pen: float
+    """L_p: cross-entropy of the pen states, summed, divided and averaged alike."""
+
+    kl: float
+    """KL of the posterior from N(0, I), mean over Nz and batch, before weight and floor; 0 without a latent vector."""
+
+    total: float
+    """What is minimised: L_s + L_p + w * max(KL, KL_min); w is the annealed weight in training, the full one else."""
+
+    @property
+    def reconstruction(self) -> float:
+        """L_R = L_s + L_p."""
+        return self.offset + self.pen
 
 
 def offset_nll(mixture: Mixture, offsets: Tensor) -> Tensor:

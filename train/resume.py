@@ -25,7 +25,7 @@ from sketch_edge.runtime.errors import CheckpointError
 from sketch_edge.runtime.manifest import short
 from sketch_edge.train.about import LARGEST, LOSSES
 from sketch_edge.train.checkpoint import check_tensors, load_weights
-from sketch_edge.train.model import SketchVAE
+from sketch_edge.train.models.base import SketchModel
 
 HISTORY = ("step", *(f"{split}_{name}" for split in ("train", "valid") for name in LOSSES))
 """Keys of an entry of `State.history`."""
@@ -112,8 +112,8 @@ def load_resume(
     resume: Mapping[str, Any],
     where: str,
     *,
-    model: SketchVAE,
-    running: SketchVAE,
+    model: SketchModel,
+    running: SketchModel,
     optimizer: torch.optim.Optimizer,
     kind: str,
 ) -> State:

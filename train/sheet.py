@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from sketch_edge.runtime.files import write_atomic
 from sketch_edge.runtime.layout import sheet
-from sketch_edge.runtime.manifest import TEMPERATURE, Credit, Defaults, Manifest, Origin, Parity, Sizes
+from sketch_edge.runtime.manifest import TEMPERATURE, Credit, Defaults, Manifest, Origin, Parity
 from sketch_edge.runtime.sampler import Job, draw_rows
 from sketch_edge.runtime.session import State
 from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import STROKE
 from sketch_edge.runtime.writers.png import render
-from sketch_edge.train.cell import Start, Step
 from sketch_edge.train.checkpoint import About
-from sketch_edge.train.model import SketchVAE
+from sketch_edge.train.models.base import SketchModel
 
 Floats = npt.NDArray[np.float32]
 
@@ -34,8 +34,10 @@ SHEET_SEED = 1
 class TorchDecoder:
     """A trained decoder behind `runtime.session.Decoder`: start, then step by step."""
 
-    def __init__(self, model: SketchVAE) -> None:
-        self._start, self._step = Start(model).cpu(), Step(model).cpu()
+    def __init__(self, model: SketchModel) -> None:
+        start, step = model.cut()
+        self._start, self._step = start.cpu(), step.cpu()
+        self._outputs = model.sizes(1).outputs
 
     def start(self, z: Floats, class_ids: Sequence[int]) -> State:
         """Give the first state for z (B, Z) and B class ids."""
@@ -44,7 +46,7 @@ class TorchDecoder:
 
     def steps(self, state: State) -> TorchSteps:
         """Begin stepping from a state."""
-        return TorchSteps(self._step, state)
+        return TorchSteps(self._step, state, self._outputs)
 
 
 class TorchSteps:
@@ -52,11 +54,11 @@ class TorchSteps:
 
     where = "the model in training"
 
-    def __init__(self, step: Step, state: State) -> None:
+    def __init__(self, step: nn.Module, state: State, outputs: int) -> None:
         self._step, self._gate = step, np.array(state.gate)
         self._h, self._c = np.array(state.h), np.array(state.c)
         self.x: Floats = np.zeros((len(state.h), STROKE), np.float32)
-        self.y: Floats = np.zeros((len(state.h), len(step.output_bias)), np.float32)
+        self.y: Floats = np.zeros((len(state.h), outputs), np.float32)
 
     def run(self) -> None:
         """Take `x` and the state one step on."""
@@ -73,7 +75,7 @@ class TorchSteps:
 
 
 def sample(
-    model: SketchVAE,
+    model: SketchModel,
     about: About,
     class_ids: Sequence[int],
     temperature: float = TEMPERATURE,
@@ -95,7 +97,7 @@ def sample(
     return sketches
 
 
-def draw_sheet(model: SketchVAE, about: About, path: Path, classes: int) -> None:
+def draw_sheet(model: SketchModel, about: About, path: Path, classes: int) -> None:
     """Draw DRAWINGS sketches of up to `classes` classes, evenly chosen, as a PNG."""
     chosen = np.unique(np.linspace(0, len(about.classes) - 1, min(classes, len(about.classes))).round().astype(int))
     sketches = sample(model, about, [int(i) for i in chosen for _ in range(DRAWINGS)])
@@ -105,16 +107,15 @@ def draw_sheet(model: SketchVAE, about: About, path: Path, classes: int) -> None
     write_atomic(path, render(scene, width_px=600 + 400 * columns))
 
 
-def drawing_manifest(model: SketchVAE, about: About) -> Manifest:
+def drawing_manifest(model: SketchModel, about: About) -> Manifest:
     """What the sampler needs to know of a model that has no bundle yet."""
-    config = model.config
-    sizes = Sizes(config.latent, config.decoder_hidden, config.mixtures, about.max_points)
     return Manifest(
         name="training",
         classes=about.classes,
         scale=about.scale,
-        sizes=sizes,
+        sizes=model.sizes(about.max_points),
         variant="fp32",
+        head=model.HEAD,
         defaults=Defaults(TEMPERATURE),
         parity=Parity(1, (1,), 0.0, "torch"),
         data=Credit(about.credit, about.licence, None, about.drawings),

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from sketch_edge.runtime.files import write_atomic
-from sketch_edge.train.loop import Losses
-from sketch_edge.train.model import SketchVAE
+from sketch_edge.train.losses import Losses
+from sketch_edge.train.models.base import SketchModel
 from sketch_edge.train.resume import State
 from sketch_edge.train.sheet import draw_sheet
 
@@ -53,7 +53,7 @@ class ProgressBar:
         """Show the validation loss from now on."""
         self._valid = f" valid {losses.reconstruction:+.3f}{'*' if best else ''}"
 
-    def on_sheet(self, step: int, model: SketchVAE) -> None:
+    def on_sheet(self, step: int, model: SketchModel) -> None:
         """Nothing to show."""
 
     def close(self) -> None:
@@ -95,7 +95,7 @@ class LogFolder:
         self._writer.flush()
         plot_losses(self._state.history, self.folder / "loss.png")
 
-    def on_sheet(self, step: int, model: SketchVAE) -> None:
+    def on_sheet(self, step: int, model: SketchModel) -> None:
         """Draw a sheet with the weights for export."""
         path = self.folder / f"sheet-{step:06d}.png"
         draw_sheet(model, self._about, path, classes=self._config.train.sheet_classes)

@@ -16,7 +16,7 @@ pytest.importorskip("onnxscript")
 from sketch_edge.cli.export import main  # noqa: E402
 from sketch_edge.train.checkpoint import About, Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from sketch_edge.train.config import Config, ModelConfig  # noqa: E402
-from sketch_edge.train.model import SketchVAE  # noqa: E402
+from sketch_edge.train.models.vae import SketchVAE  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ pytest.importorskip("onnxscript")
 from sketch_edge.export.pack import export_bundle  # noqa: E402
 from sketch_edge.train.checkpoint import About, Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from sketch_edge.train.config import Config, ModelConfig  # noqa: E402
-from sketch_edge.train.model import SketchVAE  # noqa: E402
+from sketch_edge.train.models.vae import SketchVAE  # noqa: E402
 
 SIZES = ModelConfig(encoder_hidden=24, decoder_hidden=48, latent=10, class_embedding=12, mixtures=5)
 

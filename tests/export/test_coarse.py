@@ -9,7 +9,7 @@ import torch
 from onnx import numpy_helper
 
 from sketch_edge.export.coarse import LEVELS, ZERO, check_whole_products, multiply_whole_numbers
-from sketch_edge.export.graphs import trace_step
+from sketch_edge.export.graphs import trace
 from sketch_edge.export.pack import export_bundle
 from sketch_edge.export.quantise import quantise_weights
 from sketch_edge.export.rounded import CoarseVAE, coarse_copy, quantised_copy, seen
@@ -19,15 +19,15 @@ from sketch_edge.runtime.bundle import read_bundle
 from sketch_edge.runtime.errors import InputError, UnfinishedError
 from sketch_edge.runtime.sampler import Job
 from sketch_edge.runtime.session import Session, State
-from sketch_edge.train.cell import Step
 from sketch_edge.train.checkpoint import About, Checkpoint
 from sketch_edge.train.config import Config, ModelConfig
-from sketch_edge.train.model import SketchVAE, weight_of
+from sketch_edge.train.models.base import weight_of
+from sketch_edge.train.models.vae import SketchVAE
 
 
 @pytest.fixture(scope="module")
 def w8(model):
-    graph = trace_step(Step(model))
+    graph = trace(model)["step.onnx"]
     quantise_weights(graph)
     return graph
 

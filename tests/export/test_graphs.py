@@ -4,13 +4,12 @@ import onnx
 import pytest
 
 from sketch_edge.export.compare import IR_VERSION, OPSET, check_graph, to_bytes
-from sketch_edge.export.graphs import assemble_encode, trace_start, trace_step
-from sketch_edge.train.cell import Start, Step
+from sketch_edge.export.graphs import trace
 
 
 @pytest.fixture(scope="module")
 def graphs(model):
-    return {"start": trace_start(Start(model)), "step": trace_step(Step(model)), "encode": assemble_encode(model)}
+    return {name.removesuffix(".onnx"): graph for name, graph in trace(model).items()}
 
 
 @pytest.mark.parametrize("name", ["start", "step", "encode"])

@@ -7,13 +7,12 @@ import torch
 from onnx import numpy_helper
 
 from sketch_edge.export.compare import to_bytes
-from sketch_edge.export.graphs import assemble_encode, trace_step
+from sketch_edge.export.graphs import assemble_encode, trace
 from sketch_edge.export.quantise import check_quantised, quantise_weights, round_trip
 from sketch_edge.export.rounded import weights_to_quantise
 from sketch_edge.runtime.errors import UnfinishedError
-from sketch_edge.train.cell import Step
 from sketch_edge.train.config import ModelConfig
-from sketch_edge.train.model import SketchVAE
+from sketch_edge.train.models.vae import SketchVAE
 
 
 @pytest.mark.parametrize(("shape", "axis"), [((30, 20), 1), ((2, 8, 5), 1)])
@@ -38,7 +37,7 @@ def test_a_channel_of_zeros_stays_zero():
 @pytest.fixture(scope="module")
 def step(model):
     """The traced step graph in float32."""
-    return trace_step(Step(model))
+    return trace(model)["step.onnx"]
 
 
 def _quantised(graph):

@@ -10,8 +10,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from sketch_edge.export.compare import TOLERANCE, Difference  # noqa: E402
+from sketch_edge.export.graphs import trace  # noqa: E402
 from sketch_edge.export.members import make_members  # noqa: E402
-from sketch_edge.export.pack import _manifest, _trace  # noqa: E402
+from sketch_edge.export.pack import _manifest  # noqa: E402
 from sketch_edge.export.rounded import quantised_copy  # noqa: E402
 from sketch_edge.export.verify import Measured, measure, require_parity, rounding_error  # noqa: E402
 from sketch_edge.runtime.bundle import Bundle, read_bundle  # noqa: E402
@@ -153,9 +154,9 @@ def test_a_network_that_enlarges_rounding_passes_and_an_error_in_its_graph_does_
     with torch.no_grad():
         wild.decoder.weight_hh_l0.mul_(factor)
     about = About(("cat", "moon", "star"), 30.0, 60)
-    manifest = _manifest(Checkpoint(Config(model=wild.config), about, {}, sha256="0" * 64), "wild", "fp32", 0.3)
+    manifest = _manifest(Checkpoint(Config(model=wild.config), about, {}, sha256="0" * 64), wild, "wild", "fp32", 0.3)
     session = Session(
-        Bundle(Path("wild"), manifest, make_members(_trace(wild), {}, "none", manifest), ""), provider="cpu"
+        Bundle(Path("wild"), manifest, make_members(trace(wild), {}, "none", manifest), ""), provider="cpu"
     )
     measured = measure(wild, session, manifest)
     assert measured.drift.largest > drift

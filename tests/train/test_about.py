@@ -75,7 +75,7 @@ def test_the_limits_are_those_of_a_bundle():
     """The largest of everything goes through the reader of the manifest; one more does not come as far."""
     from sketch_edge.runtime.manifest import Manifest
     from sketch_edge.train.config import ModelConfig
-    from sketch_edge.train.model import SketchVAE
+    from sketch_edge.train.models.vae import SketchVAE
 
     names = tuple(f"{number:x<{MAX_NAME_LENGTH}}" for number in range(MAX_CLASSES))
     largest = dataclasses.replace(ABOUT, classes=names, scale=MAX_SCALE, max_points=MAX_POINTS, counts={})

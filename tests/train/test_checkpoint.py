@@ -17,7 +17,7 @@ from sketch_edge.runtime.errors import CheckpointError, UnfinishedError  # noqa:
 from sketch_edge.train import checkpoint as module  # noqa: E402
 from sketch_edge.train.checkpoint import About, Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from sketch_edge.train.config import Config, ModelConfig  # noqa: E402
-from sketch_edge.train.model import SketchVAE, weight_shapes  # noqa: E402
+from sketch_edge.train.models.vae import SketchVAE  # noqa: E402
 
 SMALL = ModelConfig(encoder_hidden=6, decoder_hidden=10, latent=4, class_embedding=3, mixtures=2)
 
@@ -274,7 +274,7 @@ def test_a_checkpoint_too_large_to_load_is_not_saved(checkpoint, file, monkeypat
 def test_the_shapes_that_sizes_ask_for_are_those_of_the_network():
     """Told without building it."""
     shapes = {name: tuple(weight.shape) for name, weight in SketchVAE(SMALL, 7).state_dict().items()}
-    assert weight_shapes(SMALL, 7) == shapes
+    assert SketchVAE.weight_shapes(SMALL, 7) == shapes
 
 
 def test_tensors_that_share_their_numbers_do_not_pass_for_many():

@@ -73,7 +73,7 @@ def test_unknown_preset_is_refused():
 
 def test_presets_know_their_names():
     """What a checkpoint records is the key that it was chosen by."""
-    assert all(config.preset == name for name, config in PRESETS.items())
+    assert all(preset.config.preset == name for name, preset in PRESETS.items())
     assert DEFAULT_PRESET in PRESETS
 
 

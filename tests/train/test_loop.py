@@ -20,10 +20,10 @@ from sketch_edge.train.loop import (  # noqa: E402
     clip_gradients,
     describe,
     learning_rate_at,
-    reconstruction,
 )
 from sketch_edge.train.losses import offset_nll, pen_nll  # noqa: E402
-from sketch_edge.train.model import split_output  # noqa: E402
+from sketch_edge.train.mixture import split_output  # noqa: E402
+from sketch_edge.train.models.vae import reconstruction  # noqa: E402
 
 MODEL = ModelConfig(encoder_hidden=8, decoder_hidden=16, latent=4, class_embedding=4, mixtures=3)
 FAST = TrainConfig(
@@ -78,7 +78,7 @@ def test_losses_are_sums_over_points_divided_by_nmax_and_sketches(shapes, tmp_pa
             last = nmax if pen_rows == "all" else length
             offset += offset_nll(split_output(output[:length, place]), rows[:length, :2]).sum().item()
             pen += pen_nll(output[: last + 1, place, :3], rows[: last + 1, 2:].argmax(dim=1)).sum().item()
-        found = reconstruction(forward, batch, batch.counted, nmax)
+        found = reconstruction(forward, batch, batch.counted, nmax * len(batch.lengths))
         assert [part.item() for part in found] == pytest.approx([part / nmax / 16 for part in (offset, pen)], rel=1e-5)
 
 

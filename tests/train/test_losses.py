@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from sketch_edge.train.losses import RHO_LIMIT, kl_divergence, kl_weight_at, offset_nll, pen_nll  # noqa: E402
-from sketch_edge.train.model import split_output  # noqa: E402
+from sketch_edge.train.mixture import split_output  # noqa: E402
 
 M = 4
 

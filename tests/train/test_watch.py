@@ -11,8 +11,8 @@ from PIL import Image  # noqa: E402
 
 from sketch_edge.train.about import About  # noqa: E402
 from sketch_edge.train.config import Config, ModelConfig, TrainConfig  # noqa: E402
-from sketch_edge.train.loop import Losses  # noqa: E402
-from sketch_edge.train.model import SketchVAE  # noqa: E402
+from sketch_edge.train.losses import Losses  # noqa: E402
+from sketch_edge.train.models.vae import SketchVAE  # noqa: E402
 from sketch_edge.train.resume import HISTORY, State  # noqa: E402
 from sketch_edge.train.sheet import TorchDecoder, draw_sheet, sample  # noqa: E402
 from sketch_edge.train.watch import LOG_EVERY, LogFolder, ProgressBar, plot_losses  # noqa: E402

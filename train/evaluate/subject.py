@@ -14,7 +14,7 @@ import torch
 from sketch_edge.runtime.blocks import draw_sketches
 from sketch_edge.runtime.bundle import Bundle, read_bundle
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.manifest import MAX_TEMPERATURE, TEMPERATURE, Manifest
+from sketch_edge.runtime.manifest import MAX_TEMPERATURE, MIXTURE, TEMPERATURE, Manifest
 from sketch_edge.runtime.provider import open_session
 from sketch_edge.runtime.sampler import Job, Rows, draw_rows
 from sketch_edge.runtime.session import Decoder
@@ -167,15 +167,15 @@ class CheckpointSubject:
         return TEMPERATURE
 
     @property
-    def network(self) -> Network:
-        """Encoder and cell."""
-        return self
+    def network(self) -> Network | None:
+        """Encoder and cell, where there is an encoder and a density."""
+        return self if self.manifest.sizes.latent and self.manifest.head == MIXTURE else None
 
     def encode(self, strokes: Floats, lengths: Sequence[int], class_ids: Sequence[int]) -> tuple[Floats, Floats]:
         """See `Network`."""
         with torch.no_grad():
             rows = torch.from_numpy(np.ascontiguousarray(strokes.transpose(1, 0, 2), np.float32))
-            label = self._model.embedding(torch.tensor(list(class_ids)))
+            label = self._model.label(torch.tensor(list(class_ids)))
             mu, log_variance = self._model.encode(rows, torch.tensor(list(lengths)), label)
         return mu.numpy(), np.exp(0.5 * log_variance.numpy())
 

@@ -7,11 +7,16 @@ exported, they are MatMul, Add, Sigmoid, Tanh and Mul, nothing else.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from sketch_edge.runtime.strokes import STROKE
-from sketch_edge.train.model import SketchVAE, weight_of
+from sketch_edge.train.models.base import weight_of
+
+if TYPE_CHECKING:
+    from sketch_edge.train.models.vae import SketchVAE
 
 
 class Start(nn.Module):

@@ -15,7 +15,12 @@ from torch import Tensor, nn
 
 from sketch_edge.runtime.manifest import PEN_STATES
 from sketch_edge.runtime.strokes import STROKE
-from sketch_edge.train.config import ModelConfig
+from sketch_edge.train.batches import Batch
+from sketch_edge.train.config import ModelConfig, TrainConfig
+from sketch_edge.train.losses import kl_divergence, offset_nll, pen_nll
+from sketch_edge.train.mixture import split_output
+from sketch_edge.train.models.base import SketchModel, State, Task, at_least_float32, weight_of
+from sketch_edge.train.models.cut import Start, Step
 
 
 class Forward(NamedTuple):
@@ -31,7 +36,7 @@ class Forward(NamedTuple):
     """Posterior log variances sigma-hat, (B, Z)."""
 
 
-class SketchVAE(nn.Module):
+class SketchVAE(SketchModel):
     """Encoder, latent vector and decoder.
 
     Args:
@@ -39,10 +44,10 @@ class SketchVAE(nn.Module):
         classes: number of classes.
     """
 
+    SETTINGS = frozenset({"encoder_hidden", "decoder_hidden", "latent", "class_embedding", "mixtures", "dropout"})
+
     def __init__(self, config: ModelConfig, classes: int) -> None:
-        super().__init__()
-        self.config = config
-        self.classes = classes
+        super().__init__(config, classes)
         E, Z, H, He = config.class_embedding, config.latent, config.decoder_hidden, config.encoder_hidden
         self.embedding = nn.Embedding(classes, E)
         # Two one-directional LSTMs: the backward one reads a copy reversed within each length, so padding is
@@ -99,7 +104,7 @@ class SketchVAE(nn.Module):
         back, _ = self.encoder_backward(_reverse_within(sketch, lengths), (h_backward, c_backward))
         last = (lengths - 1).view(1, -1, 1).expand(1, -1, self.config.encoder_hidden)
         ends = torch.cat([ahead.gather(0, last)[0], back.gather(0, last)[0]], dim=1)  # (B, 2He)
-        mu, log_variance = _at_least_float32(self.posterior(ends)).chunk(2, dim=1)
+        mu, log_variance = at_least_float32(self.posterior(ends)).chunk(2, dim=1)
         return mu, log_variance
 
     def decode(self, rows: Tensor, z: Tensor, label: Tensor, counted: Tensor) -> Tensor:
@@ -112,7 +117,7 @@ class SketchVAE(nn.Module):
             counted: bool (T, B).
         """
         hidden, _ = self.unroll(rows, z, label, self.start(z, label))
-        return _at_least_float32(self.head(self.dropout(hidden[counted])))
+        return at_least_float32(self.head(self.dropout(hidden[counted])))
 
     def start(self, z: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """Give the decoder's first state h and c, each (1, B, H): tanh(W [z, label] + b)."""
@@ -128,47 +133,85 @@ class SketchVAE(nn.Module):
         hidden, state = self.decoder(torch.cat([rows, condition.to(rows.dtype)], dim=2), state)
         return hidden, state
 
+    def parts(self, batch: Batch, task: Task) -> Tensor:
+        """L_s, L_p and KL (eq. 9-10); z at its posterior mean when validating."""
+        device = batch.rows.device
+        width = self.config.latent
+        noise = task.normals(width, device) if task.training else torch.zeros(len(batch.lengths), width, device=device)
+        counted = batch.counted
+        with torch.autocast(device.type, torch.bfloat16, enabled=task.bf16):
+            forward: Forward = self(batch.rows, batch.lengths, batch.class_ids, noise, counted)
+        offset, pen = reconstruction(forward, batch, counted, task.max_points * task.sketches)
+        kl = kl_divergence(forward.mu, forward.log_variance) * (len(batch.lengths) / task.sketches)
+        return torch.stack([offset, pen, kl])
+
+    def total(self, parts: Tensor, settings: TrainConfig, kl_weight: float) -> Tensor:
+        """L_s + L_p + w * max(KL, KL_min) (eq. 11)."""
+        return parts[0] + parts[1] + kl_weight * torch.clamp(parts[2], min=settings.kl_min)
+
+    @property
+    def latent(self) -> int:
+        """Nz."""
+        return self.config.latent
+
+    def cut(self) -> tuple[nn.Module, nn.Module]:
+        """See `SketchModel`."""
+        return Start(self), Step(self)
+
+    def first_state(self, z: Tensor, class_ids: Tensor) -> State:
+        """See `SketchModel`."""
+        h, c = self.start(z, self.label(class_ids))
+        return h[0], c[0]
+
+    def advance(self, rows: Tensor, z: Tensor, class_ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """See `SketchModel`."""
+        h, c = (part.unsqueeze(0).contiguous() for part in state)
+        hidden, (h, c) = self.unroll(rows, z, self.label(class_ids), (h, c))
+        return self.head(hidden), (h[0], c[0])
+
+    def output(self, h: Tensor) -> Tensor:
+        """See `SketchModel`."""
+        y = self.head(h)
+        assert isinstance(y, Tensor)
+        return y
+
+    def matrices(self) -> dict[str, list[Tensor]]:
+        """See `SketchModel`; the columns of the row stand apart from those of z and the class."""
+        incoming = weight_of(self.decoder, "weight_ih_l0")
+        return {
+            "start.onnx": [self.decoder_start.weight.detach(), incoming[:, STROKE:]],
+            "step.onnx": [incoming[:, :STROKE], weight_of(self.decoder, "weight_hh_l0"), self.head.weight.detach()],
+        }
+
+    @staticmethod
+    def weight_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, ...]]:
+        """See `SketchModel`."""
+        E, Z, H, He = config.class_embedding, config.latent, config.decoder_hidden, config.encoder_hidden
+
+        def linear(name: str, incoming: int, outgoing: int) -> dict[str, tuple[int, ...]]:
+            return {f"{name}.weight": (outgoing, incoming), f"{name}.bias": (outgoing,)}
+
+        def lstm(name: str, incoming: int, units: int) -> dict[str, tuple[int, ...]]:
+            gates = 4 * units
+            shapes: dict[str, tuple[int, ...]] = {"weight_ih": (gates, incoming), "weight_hh": (gates, units)}
+            shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
+            return {f"{name}.{part}_l0": shape for part, shape in shapes.items()}
+
+        return {
+            "embedding.weight": (classes, E),
+            **linear("encoder_start", E, 4 * He),
+            **lstm("encoder_forward", STROKE, He),
+            **lstm("encoder_backward", STROKE, He),
+            **linear("posterior", 2 * He, 2 * Z),
+            **linear("decoder_start", Z + E, 2 * H),
+            **lstm("decoder", STROKE + Z + E, H),
+            **linear("head", H, 6 * config.mixtures + PEN_STATES),
+        }
+
 
 def _condition(z: Tensor, label: Tensor) -> Tensor:
     """What stays the same while a sketch is decoded, (B, Z + E)."""
     return torch.cat([z.to(label.dtype), label], dim=1)
-
-
-def weight_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every weight of a `SketchVAE`, told without making one: lying sizes must not take memory."""
-    E, Z, H, He = config.class_embedding, config.latent, config.decoder_hidden, config.encoder_hidden
-
-    def linear(name: str, incoming: int, outgoing: int) -> dict[str, tuple[int, ...]]:
-        return {f"{name}.weight": (outgoing, incoming), f"{name}.bias": (outgoing,)}
-
-    def lstm(name: str, incoming: int, units: int) -> dict[str, tuple[int, ...]]:
-        gates = 4 * units
-        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (gates, incoming), "weight_hh": (gates, units)}
-        shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
-        return {f"{name}.{part}_l0": shape for part, shape in shapes.items()}
-
-    return {
-        "embedding.weight": (classes, E),
-        **linear("encoder_start", E, 4 * He),
-        **lstm("encoder_forward", STROKE, He),
-        **lstm("encoder_backward", STROKE, He),
-        **linear("posterior", 2 * He, 2 * Z),
-        **linear("decoder_start", Z + E, 2 * H),
-        **lstm("decoder", STROKE + Z + E, H),
-        **linear("head", H, 6 * config.mixtures + PEN_STATES),
-    }
-
-
-def weight_of(lstm: nn.LSTM, name: str) -> Tensor:
-    """Give a parameter of an nn.LSTM, such as "weight_hh_l0", without its gradient."""
-    parameter = getattr(lstm, name)
-    assert isinstance(parameter, Tensor)
-    return parameter.detach()
-
-
-def _at_least_float32(values: Tensor) -> Tensor:
-    """Leave bfloat16 behind: the losses need the digits. float64 stays."""
-    return values if values.dtype == torch.float64 else values.float()
 
 
 def _reverse_within(sketch: Tensor, lengths: Tensor) -> Tensor:
@@ -178,27 +221,14 @@ def _reverse_within(sketch: Tensor, lengths: Tensor) -> Tensor:
     return sketch.gather(0, source.unsqueeze(2).expand(-1, -1, sketch.shape[2]))
 
 
-class Mixture(NamedTuple):
-    """A step's output, named; M bivariate normals and three pen states."""
+def reconstruction(forward: Forward, batch: Batch, counted: Tensor, norm: float) -> tuple[Tensor, Tensor]:
+    """L_s over the points, L_p over all counted rows, each summed and divided by `norm`, Nmax * sketches (eq. 9).
 
-    pen: Tensor
-    """Logits of down, up, end, (N, 3)."""
-
-    pi: Tensor
-    """Logits of the mixture, (N, M)."""
-
-    mu_x: Tensor
-    mu_y: Tensor
-    """Means in model units, (N, M)."""
-
-    log_sigma_x: Tensor
-    log_sigma_y: Tensor
-    """Logarithms of the standard deviations, (N, M)."""
-
-    rho_hat: Tensor
-    """rho = tanh(rho_hat), (N, M)."""
-
-
-def split_output(output: Tensor) -> Mixture:
-    """Name the parts of y, (N, 6M + 3): three pen logits, then six blocks of M (Ha & Eck 2017, eq. 4-7)."""
-    return Mixture(output[:, :PEN_STATES], *output[:, PEN_STATES:].chunk(6, dim=1))
+    Counted are the points and one end row; in training with `pen_rows` = "all", every row up to Nmax as in the paper.
+    (Magenta's evaluation leaves the end row out of L_p as well: its figure for the same model is a little lower.)
+    """
+    target = batch.rows[1:][counted]  # (N, 5)
+    state = target[:, 2:].argmax(dim=1)
+    is_point = state != 2  # an end row has no offset
+    offset = offset_nll(split_output(forward.output[is_point]), target[is_point, :2]).sum() / norm
+    return offset, pen_nll(split_output(forward.output).pen, state).sum() / norm

@@ -4,9 +4,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from sketch_edge.train.cell import Start, Step  # noqa: E402
 from sketch_edge.train.config import ModelConfig  # noqa: E402
-from sketch_edge.train.model import SketchVAE  # noqa: E402
+from sketch_edge.train.models.cut import Start, Step  # noqa: E402
+from sketch_edge.train.models.vae import SketchVAE  # noqa: E402
 
 SMALL = ModelConfig(encoder_hidden=6, decoder_hidden=10, latent=4, class_embedding=3, mixtures=2)
 
