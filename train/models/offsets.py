@@ -1,0 +1,186 @@
+"""What models share that give the next offset itself and no distribution over it: y, its parts, and pen states.
+
+Their bundles have the head "offset": y = three pen logits (down, up, end), then dx, dy in model units. They learn by
+squared error, whose minimiser is the conditional mean: where people draw to the left or to the right it draws neither.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sketch_edge.runtime.manifest import OFFSET, PEN_STATES
+from sketch_edge.runtime.strokes import STROKE
+from sketch_edge.train.batches import Batch
+from sketch_edge.train.dataset import TRAIN, DataSet
+from sketch_edge.train.models.base import SketchModel, Task, weight_of
+
+OUTPUT = PEN_STATES + 2
+"""Columns of y."""
+
+PEN_FLOOR = 0.01
+"""Least chance of a pen state that was learnt by squared error: a straight line through ones and zeros is no surer than
+that, and the logarithm of less would magnify the rounding of float32 beyond what an export allows."""
+
+BOX = 255.0
+"""The larger side of a drawing, in Quick, Draw! units (`runtime/strokes.py`)."""
+
+
+class Costs(NamedTuple):
+    """What each sketch of a batch costs: means over its counted rows, float32 (B,)."""
+
+    offset: Tensor
+    """For dx and dy, or x and y."""
+
+    pen: Tensor
+    """For the pen states."""
+
+    hits: Tensor
+    """Share of its rows whose likeliest pen state is the right one; nothing is learnt from it."""
+
+
+class OffsetModel(SketchModel):
+    """A model with the head "offset": no latent vector, no mixture, no KL term; a subclass says what an error costs."""
+
+    HEAD = OFFSET
+
+    @abstractmethod
+    def costs(self, batch: Batch, task: Task) -> Costs:
+        """What each sketch costs, and how often its pen is right."""
+
+    def parts(self, batch: Batch, task: Task) -> Tensor:
+        """The costs of offsets and pen, and no KL, (3,); all sketches alike, long or short."""
+        found = self.costs(batch, task)
+        sums = torch.stack([found.offset.sum(), found.pen.sum(), torch.zeros_like(found.pen[0])])
+        return sums / task.sketches
+
+    def figures(self, batch: Batch, task: Task) -> dict[str, float]:
+        """Share of right pen states, each sketch by itself and all alike."""
+        return {"pen_accuracy": float(self.costs(batch, task).hits.mean())}
+
+
+class LabelStart(nn.Module):
+    """The start of a model whose label goes into the first layer's gates at every step; its state starts from zeros.
+
+    Args:
+        embedding: (classes, E).
+        lstm: its first layer takes a stroke-5 row and the embedding.
+        width: of the state.
+    """
+
+    embedding: Tensor
+    gate_weight: Tensor
+    gate_bias: Tensor
+    zeros: Tensor
+
+    def __init__(self, embedding: nn.Embedding, lstm: nn.LSTM, width: int) -> None:
+        super().__init__()
+        self.register_buffer("embedding", embedding.weight.detach().clone())
+        self.register_buffer("gate_weight", lstm_gates(weight_of(lstm, "weight_ih_l0")[:, STROKE:]))
+        self.register_buffer("gate_bias", lstm_gates(weight_of(lstm, "bias_ih_l0") + weight_of(lstm, "bias_hh_l0")))
+        self.register_buffer("zeros", torch.zeros(1, width))
+
+    def forward(self, z: Tensor, class_id: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give gate (B, 4H), h and c (B, S) from z (B, 0) and class_id, int64 (B,)."""
+        gate = torch.index_select(self.embedding, 0, class_id) @ self.gate_weight + self.gate_bias
+        everybody = class_id - class_id  # the first row, for as many sketches as there are
+        return gate, torch.index_select(self.zeros, 0, everybody), torch.index_select(self.zeros, 0, everybody)
+
+
+def pen_logits(chances: Tensor) -> Tensor:
+    """Logits of pen states of which the conditional means of their one-hot columns are known, any shape.
+
+    The squared error is least at the conditional mean, and that of a column of ones and zeros is its chance.
+    """
+    return torch.log(torch.clamp(chances, PEN_FLOOR, 1.0))
+
+
+def pen_hits(scores: Tensor, target: Tensor, counted: Tensor) -> Tensor:
+    """Share of each sketch's counted rows whose largest score is that of the right pen state, (B,).
+
+    Args:
+        scores: (T, B, 3).
+        target: one-hot, likewise.
+        counted: bool (T, B).
+    """
+    return row_means((scores.argmax(dim=2) == target.argmax(dim=2)).float(), counted)
+
+
+def squared_costs(output: Tensor, target: Tensor, counted: Tensor) -> Costs:
+    """Mean squared error over all five columns of pen and place, told apart: offset + pen is that mean.
+
+    Args:
+        output: (T, B, 5), pen first.
+        target: likewise, the pen one-hot.
+        counted: bool (T, B).
+    """
+    pen, place = torch.split((output - target).square() / OUTPUT, [PEN_STATES, OUTPUT - PEN_STATES], dim=2)
+    return Costs(
+        row_means(place.sum(dim=2), counted),
+        row_means(pen.sum(dim=2), counted),
+        pen_hits(output[..., :PEN_STATES], target[..., :PEN_STATES], counted),
+    )
+
+
+def row_means(values: Tensor, counted: Tensor) -> Tensor:
+    """Mean over the counted rows of each sketch, (B,); values and counted (T, B)."""
+    return (values * counted).sum(dim=0) / counted.sum(dim=0)
+
+
+def pen_first(rows: Tensor) -> Tensor:
+    """Bring stroke-5 rows (..., 5) into the order of y: pen, then dx, dy."""
+    return torch.cat([rows[..., 2:], rows[..., :2]], dim=-1)
+
+
+def train_offsets(data: DataSet, scale: float) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of dx and dy over the training split alone, each (2,), in model units."""
+    rows = [data.points[data.offsets[i] : data.offsets[i + 1], :2] for i in data.indices(TRAIN)]
+    offsets = np.concatenate(rows).astype(np.float64) / scale
+    std = np.maximum(offsets.std(axis=0), 1e-3)  # drawings of level lines alone have no height
+    return torch.from_numpy(offsets.mean(axis=0)).float(), torch.from_numpy(std).float()
+
+
+def lstm_gates(weight: Tensor) -> Tensor:
+    """Bring four blocks of rows from torch's order (i, f, candidate, o) to (i, f, o, candidate), matrices turned."""
+    i, f, candidate, o = weight.detach().chunk(4, dim=0)
+    ordered = torch.cat([i, f, o, candidate], dim=0)
+    return ordered.t().contiguous() if ordered.dim() == 2 else ordered.contiguous()
+
+
+def lstm_step(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """Give h and c of an LSTM after a step, each (B, H), from its gates (B, 4H) in the order of `lstm_gates`."""
+    hidden = c.shape[1]
+    to_open, to_write = torch.split(gates, [3 * hidden, hidden], dim=1)
+    i, f, o = torch.sigmoid(to_open).chunk(3, dim=1)
+    c_next = f * c + i * torch.tanh(to_write)
+    return o * torch.tanh(c_next), c_next
+
+
+def xavier(lstm: nn.LSTM) -> None:
+    """Xavier's weights (Glorot & Bengio 2010, eq. 16), the matrix of each gate by itself, and biases of 0."""
+    for name, parameter in lstm.named_parameters():
+        if "bias" in name:
+            nn.init.zeros_(parameter)
+        else:
+            for gate in parameter.detach().chunk(4):
+                nn.init.xavier_uniform_(gate)
+
+
+def linear_shapes(name: str, incoming: int, outgoing: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of the weights of an nn.Linear."""
+    return {f"{name}.weight": (outgoing, incoming), f"{name}.bias": (outgoing,)}
+
+
+def lstm_shapes(name: str, incoming: int, units: int, suffix: str = "_l0") -> dict[str, tuple[int, ...]]:
+    """Name and shape of the weights of one layer and direction of an nn.LSTM; suffix "" for an nn.LSTMCell."""
+    gates = 4 * units
+    return {
+        f"{name}.weight_ih{suffix}": (gates, incoming),
+        f"{name}.weight_hh{suffix}": (gates, units),
+        f"{name}.bias_ih{suffix}": (gates,),
+        f"{name}.bias_hh{suffix}": (gates,),
+    }
