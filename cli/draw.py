@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,6 +18,7 @@ from sketch_edge.cli.command import SketchCommand, leave, say, section
 from sketch_edge.cli.draw_options import (
     FORMATS,
     LARGEST_SEED,
+    LIVE,
     MOST_SKETCHES,
     Engine,
     Look,
@@ -55,6 +57,13 @@ MOST_SCATTERED = 300
 @click.command("sketch-draw", cls=SketchCommand)
 @section("Output")("-o", "--out", metavar="FILE", help="The file to write; its suffix picks the format, - is stdout.")
 @section("Output")("--format", type=click.Choice(FORMATS), help="The format, whatever the suffix says.")
+@section("Output")(
+    "--live",
+    is_flag=False,
+    flag_value="terminal",
+    type=click.Choice(LIVE),
+    help="Watch it being drawn; alone it means terminal, auto is a window where there is a screen.",
+)
 @subject_options
 @sampling_options
 @together_options
@@ -63,7 +72,9 @@ MOST_SCATTERED = 300
 @plotter_options
 @engine_options
 @click.pass_context
-def main(context: click.Context, /, out: str | None, format: str | None, listed: bool, **given: Any) -> None:
+def main(
+    context: click.Context, /, out: str | None, format: str | None, live: str | None, listed: bool, **given: Any
+) -> None:
     """Draw a class, such as a star, with a trained model: as a picture, a film, or a program for a pen plotter.
 
     Several sketches (more classes, or --count) go on one page. With {i} or {class} in the name of --out each gets a
@@ -75,6 +86,7 @@ def main(context: click.Context, /, out: str | None, format: str | None, listed:
         sketch-draw --class star --out star.svg
         sketch-draw --class cat --count 12 --seed 7 --page a4 --labels --out cats.png
         sketch-draw -c sun -c tree -c house --layout row --page a5-landscape -o row.svg
+        sketch-draw --class cat --live
         sketch-draw --class bicycle --out bicycle.gif
         sketch-draw --class bicycle --steps 4x5 --out steps.png
         sketch-draw --scene garden.toml --out garden.svg
@@ -98,14 +110,16 @@ def main(context: click.Context, /, out: str | None, format: str | None, listed:
         subject = check_together(context, together, subject, paper)
     else:
         _check_subject(subject, paper, sampling)
-    if out is None:
-        raise InputError("--out: missing; name the file to write, such as star.svg, or - for standard output")
-    output = check_output(out, format, paper, look, plotter, own_page=subject.scene is not None)
+    output = check_output(out, format, paper, look, plotter, subject.scene is not None, live)
     _read_pens(paper)  # what is wrong with them is said before the work
     composition = _read_scene(subject) if subject.scene is not None else None
     givens = read_drawings(together, subject)
-    _refuse_inputs(out, subject, plotter, engine, givens)
+    _refuse_inputs(output.path, subject, plotter, engine, givens)
     artist = _load(engine)
+    if output.live is not None and not together.asked and output.live.streams(subject, paper):
+        pen = next(iter(_read_pens(paper)), None)
+        subject = replace(subject, seed=output.live.stream(artist, subject, sampling, pen))
+        output = replace(output, live=None)
     if composition is not None:
         result = _draw_scene(artist, composition, subject, paper, output)
     elif givens:
@@ -115,7 +129,8 @@ def main(context: click.Context, /, out: str | None, format: str | None, listed:
     else:
         result = _draw_page(artist, subject, sampling, paper, output)
     count, seed, cut, report = result
-    say(f"{out}: {count} {'sketch' if count == 1 else 'sketches'} by {artist.source} on {artist.provider}")
+    where = f"{out}: " if out else ""
+    say(f"{where}{count} {'sketch' if count == 1 else 'sketches'} by {artist.source} on {artist.provider}")
     for line in report:
         say(line)
     if cut:
@@ -198,8 +213,6 @@ def _read_pens(paper: Paper, width_mm: float = 0.7) -> list[Pen]:
 
 def _read_scene(subject: Subject) -> Composition:
     """The scene file, with what the command line says of seed and temperature."""
-    from dataclasses import replace
-
     from sketch_edge.runtime.scenes.scene_file import read_composition
 
     assert subject.scene is not None
@@ -220,7 +233,7 @@ def _refuse_inputs(out: str, subject: Subject, plotter: Plotter, engine: Engine,
     read += [(engine.model, "the bundle"), (subject.scene, "the scene file"), (plotter.machine, "the profile")]
     for target in (out, plotter.preview):
         for source, what in read:
-            if source is not None and target not in (None, STANDARD_OUTPUT):
+            if source is not None and target not in (None, "", STANDARD_OUTPUT):
                 refuse_same(Path(str(target)), Path(source), what)
 
 
@@ -263,8 +276,6 @@ def _draw_page(artist: Artist, subject: Subject, sampling: Sampling, paper: Pape
 
 def _draw_each(artist: Artist, subject: Subject, sampling: Sampling, paper: Paper, output: Output) -> Result:
     """Write every sketch into a file of its own, as soon as it is drawn."""
-    from dataclasses import replace
-
     from sketch_edge.runtime.scene import Scene
     from sketch_edge.runtime.writers import FORMATS
 

@@ -20,6 +20,9 @@ LARGEST_SEED = 2**64 - 1
 FORMATS = ("svg", "png", "gif", "apng", "webp", "gcode", "json")
 """The names in `runtime/writers`, which is not imported to print the help."""
 
+LIVE = ("terminal", "window", "auto")
+"""Where a drawing can be watched."""
+
 Group = TypeVar("Group")
 Decorated = Callable[..., Any]
 
@@ -236,7 +239,12 @@ look_options = options(
     ),
     _look("--animate", is_flag=True, help="An svg that draws itself in a browser."),
     _look("--duration", "duration_s", type=FiniteRange(0.05, 300), metavar="S", help="Seconds that drawing takes."),
-    _look("--speed", type=FiniteRange(0.01, 100), metavar="X", help="Times as fast as usual, instead of --duration."),
+    _look(
+        "--speed",
+        type=FiniteRange(0, 100),
+        metavar="X",
+        help="Times as fast as usual, instead of --duration; --live: 0 is as fast as it comes.",
+    ),
     _look("--fps", type=FiniteRange(1, 50), metavar="N", help="Pictures a second.  [default: 20]"),
     _look("--hold", "hold_s", type=FiniteRange(0, 300), metavar="S", help="Show the finished drawing.  [default: 2 s]"),
     _look("--loop", type=click.IntRange(0, 65_535), metavar="N", help="Play N times, 0 for ever.  [default: 0; svg 1]"),

@@ -13,6 +13,7 @@ from sketch_edge.cli.draw_plot import PEN_MARK, PlotJob, read_job, write_plot
 from sketch_edge.runtime.errors import InputError
 
 if TYPE_CHECKING:  # numpy is not needed to print the help
+    from sketch_edge.cli.draw_live import Live
     from sketch_edge.runtime.page import Page
     from sketch_edge.runtime.scene import Scene
     from sketch_edge.runtime.sketch import Sketch
@@ -31,7 +32,7 @@ class Output:
     """Where drawings go and how they look; every value checked before anything is drawn."""
 
     path: str
-    """As given: "-" is standard output, {i}, {class} and {pen} stand for a number, a class and a pen."""
+    """As given: "-" is standard output, {i}, {class} and {pen} stand for a number, a class and a pen; "" is no file."""
 
     format: str
     page: Page | None
@@ -42,6 +43,9 @@ class Output:
 
     plot: PlotJob | None
     """How to plot it, where the format is gcode."""
+
+    live: Live | None = None
+    """How drawings are watched before they are written."""
 
     @property
     def one_file_each(self) -> bool:
@@ -63,15 +67,27 @@ class Output:
         from sketch_edge.runtime.scene import Scene
         from sketch_edge.runtime.writers import save
 
+        if self.live is not None:
+            self.live.watch(drawing)
         path = path or self.path
+        if not path:
+            return []
         if self.plot is not None and isinstance(drawing, Scene):
             return write_plot(self.plot, drawing, path)
         save(drawing, path, format=self.format, **self.options)
         return []
 
 
-def check_output(out: str, format: str | None, paper: Paper, look: Look, plotter: Plotter, own_page: bool) -> Output:
-    """Check all that concerns the file before anything is drawn.
+def check_output(
+    out: str | None,
+    format: str | None,
+    paper: Paper,
+    look: Look,
+    plotter: Plotter,
+    own_page: bool,
+    live: str | None = None,
+) -> Output:
+    """Check all that concerns the file, and the live view, before anything is drawn.
 
     `own_page`: the drawing brings its page with it, so that there is none to choose; sheets can have either.
 
@@ -82,7 +98,19 @@ def check_output(out: str, format: str | None, paper: Paper, look: Look, plotter
     from sketch_edge.runtime.page import Page
     from sketch_edge.runtime.writers import format_of
 
-    chosen = format_of(out, format)
+    if out is None and live is None:
+        raise InputError("--out: missing; name the file to write, such as star.svg, or - for standard output")
+    if out is None and format is not None:
+        raise InputError("--format: is that of a file; name one with --out, or leave it out")
+    chosen = "svg" if out is None else format_of(out, format)
+    watched = None
+    if live is not None:
+        from sketch_edge.cli.draw_live import read_live
+
+        watched, look = read_live(live, look, out, chosen in MOVING or look.animate)
+    elif look.speed == 0:
+        raise InputError("--speed: 0, as fast as it comes, is for --live; choose 0.01 to 100")
+    out = out or ""
     if paper.steps and paper.labels:
         raise InputError("--steps: makes a sheet, as --labels does; leave one of them out")
     if paper.labels or paper.steps:
@@ -90,12 +118,12 @@ def check_output(out: str, format: str | None, paper: Paper, look: Look, plotter
     page = None if own_page else Page.parse(paper.page or PAGE, landscape=paper.landscape, margin=paper.margin)
     if own_page and (paper.margin or paper.landscape):
         raise InputError("--margin, --landscape: there is no page to change; give --page too")
-    output = Output(out, chosen, page, _options(chosen, paper, look), _plot(chosen, plotter, out))
+    output = Output(out, chosen, page, _options(chosen, paper, look), _plot(chosen, plotter, out), watched)
     if page is not None and chosen == "png":
         _check_pixels(page, output.options)
     if output.one_file_each:
         _check_one_file_each(paper, output)
-    elif out != STANDARD_OUTPUT and PEN_MARK not in out:
+    elif out not in ("", STANDARD_OUTPUT) and PEN_MARK not in out:
         check_writable(Path(out))
     if output.plot is not None and output.plot.preview is not None:
         _check_preview(output.plot.preview, out)
