@@ -13,7 +13,7 @@ import click
 from sketch_edge.cli.command import FiniteRange, SketchCommand, escape, say
 from sketch_edge.runtime.errors import BundleError, CheckpointError, InputError, UnfinishedError
 from sketch_edge.runtime.files import check_writable, refuse_same
-from sketch_edge.runtime.manifest import TEMPERATURE
+from sketch_edge.runtime.manifest import TEMPERATURE, Sizes
 
 if TYPE_CHECKING:
     from sketch_edge.export.magenta import ImportReport
@@ -273,7 +273,7 @@ def _inspect(path: Path) -> str:
     lines = {
         "bundle": f"{escape(path.name)}, format 1, made by {manifest.producer}",
         "model": f"{manifest.name}, head {manifest.head}, variant {manifest.variant}",
-        "sizes": f"hidden {sizes.hidden}, latent {sizes.latent}, {sizes.mixtures} normals, {sizes.max_points} points",
+        "sizes": _sizes(sizes),
         "temperature": f"{manifest.defaults.temperature:g}",
         "scale": f"{manifest.scale:.4f} units, grid 1/{manifest.grid}",
         "parity": f"{parity.max_abs_error:.1e} in {parity.steps} steps of {parity.reference}",
@@ -291,6 +291,17 @@ def _inspect(path: Path) -> str:
         lines[name] = f"{member.size:>10,} bytes, sha256 {member.sha256[:16]}..."
     lines[f"{len(manifest.classes)} classes"] = ", ".join(manifest.classes)
     return _aligned(lines)
+
+
+def _sizes(sizes: Sizes) -> str:
+    """The sizes of a model in words; widths that follow from the others are left out."""
+    parts = [f"hidden {sizes.hidden}"]
+    if sizes.state is not None:
+        parts.append(f"state {sizes.state}")
+    if sizes.constant is not None:
+        parts.append(f"constant {sizes.constant}")
+    parts += [f"latent {sizes.latent}", f"{sizes.mixtures} normals" if sizes.mixtures else "no mixture"]
+    return ", ".join([*parts, f"{sizes.max_points} points"])
 
 
 def _inspect_magenta(path: Path) -> str:
