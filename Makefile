@@ -54,15 +54,16 @@ bench: $(VENV)/.installed $(DEV)/.installed $(VPYPE)/.installed
 	$(DEV)/bin/python benchmarks/drawing.py --python $(VENV)/bin/python
 	$(DEV)/bin/python benchmarks/travel.py --vpype $(VPYPE)/bin/python
 
-# Examples of each property, and seconds of guided fuzzing of each parser; with these it takes a night.
+# Hypothesis examples and seconds of guided fuzzing of each parser; with these it takes a night. What was done is kept in
+# SOAK_STATE, so that it may be stopped and gone on with.
 SOAK_EXAMPLES ?= 100000
 SOAK_SECONDS ?= 600
+SOAK_STATE ?= .soak
 
 soak: $(DEV)/.installed
-	SKETCH_FUZZ_EXAMPLES=$(SOAK_EXAMPLES) $(DEV)/bin/python -m pytest tests/fuzz
-	$(DEV)/bin/python -m tests.fuzz.guided --seconds $(SOAK_SECONDS)
+	$(DEV)/bin/python -m tests.fuzz.campaign --state $(SOAK_STATE) --seconds $(SOAK_SECONDS) \
+		--examples $(SOAK_EXAMPLES) --titles $(SOAK_EXAMPLES)
 	$(DEV)/bin/python -m tests.fuzz.damage
-	$(DEV)/bin/python -m tests.fuzz.titles $(SOAK_EXAMPLES)
 	$(DEV)/bin/python tests/runtime/plot/soak.py $(SOAK_EXAMPLES)
 
 # What the ordering of strokes is measured beside; apart, because it brings many packages that nothing else needs.

@@ -40,7 +40,7 @@ def mutate(rng: random.Random, seeds: Sequence[bytes], words: Sequence[bytes] = 
     """Take one of the seeds and change it in one to five ways; now and then give bytes without any sense."""
     if rng.random() < 0.02:
         return rng.randbytes(rng.randrange(200))
-    content = bytearray(rng.choice(seeds))
+    content = bytearray(min(rng.choice(seeds), rng.choice(seeds), key=len))  # short ones are tried more of in a second
     if content[:1] == b"{" and rng.random() < 0.5:
         content = bytearray(_changed_json(rng, bytes(content)))
     for _ in range(rng.choice((0, 1, 1, 1, 2, 3, 5)) if content[:1] == b"{" else rng.choice((1, 1, 1, 2, 3, 5))):

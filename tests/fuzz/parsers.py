@@ -6,8 +6,12 @@ Files with a hash are mutated below it: what reaches the parser behind the hash 
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import io
+import json
+import os
+import shutil
 import struct
 import tempfile
 from collections.abc import Callable, Sequence
@@ -18,20 +22,23 @@ from pathlib import Path
 
 import numpy as np
 
-from sketch_edge.runtime.bundle import open_bundle, pack_bundle, read_bundle
+from sketch_edge.runtime.bundle import Bundle, open_bundle, pack_bundle, read_bundle, read_manifest
 from sketch_edge.runtime.drawings import parse_record, read_record, read_sketches
 from sketch_edge.runtime.manifest import Manifest
 from sketch_edge.runtime.page import Page, parse_length_mm
 from sketch_edge.runtime.plain.onnx_reader import read_graph
 from sketch_edge.runtime.plot.check import check_program
-from sketch_edge.runtime.plot.machine import MACHINES, load_machine, machine_names
+from sketch_edge.runtime.plot.machine import MACHINES, Machine, load_machine, machine_names
 from sketch_edge.runtime.scene import Pen
 from sketch_edge.runtime.scenes.scene_file import parse_composition
 from sketch_edge.runtime.session import load_graph
+from tests.magenta_files import make as make_magenta
 
 TESTS = Path(__file__).parents[1]
 TINY = TESTS / "data" / "tiny-whole.sketch.zip"
-FOLDER = Path(tempfile.gettempdir())
+MEMORY = Path("/dev/shm")
+FOLDER = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+"""Where inputs lie that are read as files: in memory, where the system has such a place."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +63,19 @@ def in_file(read: Callable[[Path], object], suffix: str) -> Callable[[bytes], ob
     """Make of a reader of files one of bytes."""
 
     def run(content: bytes) -> object:
-        with tempfile.TemporaryDirectory(prefix="sketch-fuzz-", dir=FOLDER) as folder:
-            path = Path(folder) / f"thing{suffix}"
-            path.write_bytes(content)
-            return read(path)
+        path = _scratch(os.getpid()) / f"thing{suffix}"
+        path.write_bytes(content)
+        return read(path)
 
     return run
+
+
+@cache
+def _scratch(process: int) -> Path:
+    """A folder of this process's own, deleted with it."""
+    folder = Path(tempfile.mkdtemp(prefix="sketch-fuzz-", dir=FOLDER))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _text(read: Callable[[str], object]) -> Callable[[bytes], object]:
@@ -106,7 +120,7 @@ def checkpoint_file(units: int = 4) -> bytes:
 
     from sketch_edge.train.checkpoint import About, Checkpoint, save_checkpoint
     from sketch_edge.train.config import Config, ModelConfig
-    from sketch_edge.train.model import SketchVAE
+    from sketch_edge.train.models.vae import SketchVAE
 
     torch.manual_seed(1)
     sizes = ModelConfig(encoder_hidden=units, decoder_hidden=units, latent=2, class_embedding=2, mixtures=2)
@@ -115,6 +129,54 @@ def checkpoint_file(units: int = 4) -> bytes:
         path = Path(folder) / "model.pt"
         save_checkpoint(path, Checkpoint(Config(model=sizes), about, SketchVAE(sizes, 2).state_dict()))
         return path.read_bytes()
+
+
+def _config(text: bytes) -> object:
+    """The settings of a checkpoint, as its JSON says them."""
+    from sketch_edge.train.about import read_json
+    from sketch_edge.train.config import Config
+
+    return Config.from_dict(read_json(text.decode("utf-8", "surrogateescape"), "a.pt:config"), "a.pt:config.")
+
+
+def _about(text: bytes) -> object:
+    from sketch_edge.train.about import read_about
+
+    return read_about(text.decode("utf-8", "surrogateescape"), "a.pt:about")
+
+
+def _grading(key: bytes) -> object:
+    from sketch_edge.train.evaluate.grading import tabulate
+
+    answers = b'{"format":1,"page":"ab","answers":{"0":"real","1":"fake"}}'
+    path = _scratch(os.getpid()) / "answers.json"
+    path.write_bytes(answers)
+    return in_file(lambda path: tabulate([path.with_name("answers.json")], path), ".json")(key)
+
+
+GRADING = (
+    b'{"format":1,"page":"ab","items":[{"source":"real drawings"},{"source":"model.sketch.zip"},{"source":"other.pt"}]}'
+)
+
+
+def _configs() -> list[bytes]:
+    from sketch_edge.train.config import PRESETS
+
+    return [json.dumps(preset.config.to_dict()).encode() for preset in PRESETS.values()]
+
+
+def _abouts() -> list[bytes]:
+    from sketch_edge.train.about import About, write_about
+
+    losses = {"offset": 1.0, "pen": 0.5, "kl": 0.25, "total": 1.75}
+    about = About(classes=("cat", "star"), scale=30.0, max_points=60, counts={"cat": 3}, losses=losses, source="other")
+    return [write_about(about).encode()]
+
+
+def magenta_file() -> bytes:
+    """A decoder of two units as Magenta writes them."""
+    dims = [[2, 9], [9], [5, 8], [2, 8], [8]]
+    return json.dumps(make_magenta(dims, "gen"), separators=(",", ":")).encode()
 
 
 def _archive() -> bytes:
@@ -181,6 +243,11 @@ def _scenes() -> list[bytes]:
     return [part.split(b"```")[0] for part in text.split(b"```toml\n")[1:]]
 
 
+@cache
+def _servo() -> Machine:
+    return load_machine("grbl-servo")
+
+
 def _programs() -> list[bytes]:
     return [(TESTS / "data" / "gcode" / "grbl-servo.gcode").read_bytes()]
 
@@ -194,11 +261,44 @@ def _manifest(text: bytes) -> object:
     return Manifest.from_json(text.decode("utf-8", "replace"))
 
 
+@cache
+def _tiny() -> Bundle:
+    return read_bundle(TINY)
+
+
 def _repacked(text: bytes) -> object:
     """A bundle of which only the manifest was changed."""
-    bundle = read_bundle(TINY)
+    bundle = _tiny()
     manifest = Manifest.from_json(text.decode("utf-8", "replace"))
     return pack_bundle(replace(manifest, members={}), bundle.members)
+
+
+def chosen_parsers(names: str) -> list[Parser]:
+    """Those of these names, with commas between; all where it is empty.
+
+    Raises:
+        SystemExit: there is no parser of that name.
+    """
+    found = {each.name: each for each in parsers()}
+    try:
+        return [found[name] for name in names.split(",")] if names else list(found.values())
+    except KeyError as error:
+        raise SystemExit(f"no parser is called {error}; choose of {', '.join(found)}") from None
+
+
+@cache
+def _sources() -> list[Path]:
+    root = TESTS.parent
+    return sorted(path for name in ("runtime", "train", "export", "cli") for path in (root / name).rglob("*.py"))
+
+
+def source_of(parser: Parser) -> str:
+    """Twelve digits that tell which state of a parser's modules is tried."""
+    digest = hashlib.sha256()
+    for path in _sources():
+        if path.as_posix().endswith(parser.modules):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def parsers() -> list[Parser]:
@@ -208,6 +308,9 @@ def parsers() -> list[Parser]:
     graph_modules = ("onnx_reader.py", "protobuf.py", "walk.py", "shapes.py", "runtime/session.py")
     found = [
         Parser("bundle", in_file(read_bundle, ".sketch.zip"), lambda: [TINY.read_bytes()], ("bundle.py",), ZIP_WORDS),
+        Parser(
+            "bundle-head", in_file(read_manifest, ".sketch.zip"), lambda: [TINY.read_bytes()], ("bundle.py",), ZIP_WORDS
+        ),
         Parser("manifest", _manifest, lambda: [manifest], ("manifest.py",), JSON_WORDS),
         Parser("repacked", _repacked, lambda: [manifest], ("bundle.py", "manifest.py"), JSON_WORDS),
         Parser(
@@ -239,7 +342,7 @@ def parsers() -> list[Parser]:
         Parser("machine", in_file(load_machine, ".toml"), _machines, ("plot/machine.py", "settings.py"), TOML_WORDS),
         Parser(
             "gcode",
-            lambda content: check_program(content, load_machine("grbl-servo")),
+            lambda content: check_program(content, _servo()),
             _programs,
             ("plot/check.py", "plot/grammar.py"),
             (b"G1 X1\n", b"M3 S90\n", b"G20\n", b"nan", b"X1e9", b"$H\n", b"(", b"%\n", b"!"),
@@ -274,7 +377,15 @@ def _training() -> list[Parser]:
         ),
         Parser("dataset", in_file(_dataset, ".npz"), lambda: [dataset_file()], ("train/dataset.py",), ZIP_WORDS),
         Parser("checkpoint", _checkpoint, lambda: [_archive()], ("train/checkpoint.py", "about.py"), ZIP_WORDS),
+        Parser("checkpoint-config", _config, _configs, ("train/config.py", "train/about.py"), JSON_WORDS),
+        Parser("checkpoint-about", _about, _abouts, ("train/about.py",), JSON_WORDS),
+        Parser("grading", _grading, lambda: [GRADING], ("evaluate/grading.py",), JSON_WORDS),
     ]
+    if find_spec("onnx") is not None:
+        from sketch_edge.export.magenta_file import read_magenta
+
+        importer = ("export/magenta_file.py",)
+        found.append(Parser("magenta", in_file(read_magenta, ".json"), lambda: [magenta_file()], importer, JSON_WORDS))
     if find_spec("svgelements") is not None:
         modules = ("readers/svg.py", "svg_shapes.py", "xml_tree.py")
         found.append(Parser("svg", in_file(_drawings, ".svg"), lambda: [SVG], modules, SVG_WORDS))

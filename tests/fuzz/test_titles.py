@@ -3,16 +3,18 @@
 import os
 
 from sketch_edge.runtime.plot.machine import load_machine
-from tests.fuzz.titles import PIECES, gcode_fault, run, svg_fault
+from tests.fuzz.tally import Hand, Tally
+from tests.fuzz.titles import PIECES, gcode_fault, svg_fault, try_texts
 
 COUNT = int(os.environ.get("SKETCH_FUZZ_EXAMPLES", "150"))
 
 
 def test_random_texts():
     """As many as the environment variable SKETCH_FUZZ_EXAMPLES says; a pen's name may be refused, nothing else."""
-    count, refused, wrong = run(COUNT)
-    assert wrong == []
-    assert refused < count == COUNT
+    tally = Tally()
+    try_texts(tally, Hand(), COUNT)
+    assert tally.faults == {}
+    assert tally.refused < tally.executions == COUNT
 
 
 def test_each_piece_alone():

@@ -1,4 +1,4 @@
-"""Hostile titles and labels through SVG and G-code: python -m tests.fuzz.titles 100000 [SECONDS]
+"""Hostile titles and labels through SVG and G-code: python -m tests.fuzz.titles 100000 [--state DIR]
 
 A text goes into every place that a caller fills: class name, source, note on how it came about, pen name and caption.
 The SVG is parsed strictly (expat, after every character was checked against the grammar of XML 1.0), the program by
@@ -9,13 +9,15 @@ texts, how many were refused as a pen's name, and what went wrong.
 
 from __future__ import annotations
 
-import math
+import argparse
 import random
 import re
 import sys
-import time
+import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -24,6 +26,11 @@ from sketch_edge.runtime.plot.check import check_program
 from sketch_edge.runtime.plot.machine import Machine, load_machine, machine_names
 from sketch_edge.runtime.scene import Caption, Pen, Placed, Scene
 from sketch_edge.runtime.writers import render
+from tests.fuzz.guided import faults_of
+from tests.fuzz.tally import Hand, Tally, load_tally, only_one, processor_seconds, run_piece, tally_path
+
+PIECE = 2000
+"""Texts after which the tally is written."""
 
 XML = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 """The characters of XML 1.0."""
@@ -115,8 +122,13 @@ def gcode_fault(text: str, machine: Machine) -> str | None:
     if bad:
         return f"holds the bytes {sorted(bad)}"
     check_program(content, machine)
-    plain = render(scene_of("x"), "gcode", machine=machine)
-    return None if moves(content) == moves(plain) else "moves in another way"
+    return None if moves(content) == _plain_moves(machine.name) else "moves in another way"
+
+
+@cache
+def _plain_moves(machine: str) -> list[bytes]:
+    """The moves under a plain text."""
+    return moves(render(scene_of("x"), "gcode", machine=load_machine(machine)))
 
 
 def moves(program: bytes) -> list[bytes]:
@@ -125,40 +137,54 @@ def moves(program: bytes) -> list[bytes]:
     return [line for line in lines if line and not line.startswith((b"M117", b"M0"))]
 
 
-def run(count: int, seconds: float = math.inf) -> tuple[int, int, list[str]]:
-    """Try texts 0 to `count` - 1, or as many as there is time for: how many, how many refused, what went wrong."""
-    ends, done = time.monotonic() + seconds, 0
+def try_texts(tally: Tally, hand: Hand, count: int) -> None:
+    """Try `count` texts more, the first that were not tried yet, and add to the tally."""
     machines = [load_machine(name) for name in machine_names()]
-    refused, wrong = 0, list[str]()
-    for number in range(count):
-        if time.monotonic() > ends:
-            break
-        done += 1
+    for number in range(tally.executions, tally.executions + count):
         text = text_of(random.Random(number))
+        hand.take(text.encode("utf-8", "surrogatepass"))
+        machine, before = machines[number % len(machines)], processor_seconds()
         checks: tuple[Callable[[], str | None], ...] = (
             lambda text=text: svg_fault(text),  # type: ignore[misc]
-            lambda text=text, number=number: gcode_fault(text, machines[number % len(machines)]),  # type: ignore[misc]
+            lambda text=text, machine=machine: gcode_fault(text, machine),  # type: ignore[misc]
         )
         for check in checks:
             try:
                 fault = check()
             except SketchError as error:
-                refused += 1
+                tally.refused += 1
                 fault = None if str(error).startswith("pen") else f"was refused: {error}"
             except Exception as error:
                 fault = f"{type(error).__name__}: {error}"
             if fault is not None:
-                wrong.append(f"text {number} {text[:60]!a} {fault}")
-    return done, refused, wrong
+                tally.blame(f"text {number} {text[:60]!a} {fault}", text.encode("utf-8", "surrogatepass"))
+        tally.slowest = max(tally.slowest, processor_seconds() - before)
+        tally.executions += 1
+
+
+def titles_piece(state: Path, count: int) -> Tally:
+    """Try `count` more texts; gives the tally."""
+    return run_piece(tally_path(state, "titles", "all"), 600, lambda tally, hand: try_texts(tally, hand, count))
 
 
 def main() -> int:
-    """Try as many texts as the command line says, for as many seconds as it says."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    count, refused, wrong = run(count, float(sys.argv[2]) if len(sys.argv) > 2 else math.inf)
-    print("\n".join(wrong[:20]))
-    print(f"{count} texts, each through SVG and G-code: {refused} refused, {len(wrong)} wrong")
-    return bool(wrong)
+    """Try as many texts as the command line says, those of earlier runs with the same state included."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("count", type=int, nargs="?", default=1000)
+    options.add_argument("--state", type=Path, help="a folder that keeps the counts")
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="sketch-fuzz-") as folder:
+        state = given.state or Path(folder)
+        with only_one(state):
+            tally = load_tally(tally_path(state, "titles", "all"))
+            while tally.executions < given.count:
+                tally = titles_piece(state, min(PIECE, given.count - tally.executions))
+    print("\n".join(faults_of("titles", tally)))
+    print(
+        f"{tally.executions:,} texts, each through SVG and G-code, in {tally.seconds:.0f} s of processor time:", end=" "
+    )
+    print(f"{tally.refused} refused, {len(tally.faults)} wrong")
+    return bool(tally.faults)
 
 
 if __name__ == "__main__":
