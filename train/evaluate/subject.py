@@ -124,9 +124,9 @@ class BundleSubject:
         return self.manifest.defaults.temperature
 
     @property
-    def network(self) -> Network:
-        """Encoder and single-step graph."""
-        return self
+    def network(self) -> Network | None:
+        """Encoder and single-step graph, where there is an encoder and a density."""
+        return self if self.manifest.sizes.latent and self.manifest.head == MIXTURE else None
 
     def encode(self, strokes: Floats, lengths: Sequence[int], class_ids: Sequence[int]) -> tuple[Floats, Floats]:
         """See `Network`."""

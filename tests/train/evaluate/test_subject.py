@@ -69,7 +69,9 @@ def test_losses_are_those_of_the_training(trainer, data, bundle):
     indices = data.indices(TEST)
     drawings = [Drawing.from_stroke3(data.drawing(int(i))) for i in indices]
     for path in (trainer.out, bundle):
-        found = likelihoods(open_subject(path).network, drawings, data.class_ids[indices].tolist())
+        network = open_subject(path).network
+        assert network is not None
+        found = likelihoods(network, drawings, data.class_ids[indices].tolist())
         assert found.offset.mean() == pytest.approx(expected.offset, rel=1e-4)
         assert found.pen.mean() == pytest.approx(expected.pen, rel=1e-4)
         assert found.kl.mean() == pytest.approx(expected.kl, rel=1e-4, abs=1e-6)
@@ -82,9 +84,11 @@ def test_likelihood_a_point_does_not_know_the_unit(trainer, data):
     subject = open_subject(trainer.out)
     drawings = [Drawing.from_stroke3(data.drawing(int(i))) for i in data.indices(TEST)[:5]]
     ids = data.class_ids[data.indices(TEST)[:5]].tolist()
-    before = likelihoods(subject.network, drawings, ids)
+    network = subject.network
+    assert network is not None
+    before = likelihoods(network, drawings, ids)
     subject.manifest = replace(subject.manifest, scale=2 * subject.manifest.scale)
-    after = likelihoods(subject.network, [Drawing(2 * each.points, each.ends) for each in drawings], ids)
+    after = likelihoods(network, [Drawing(2 * each.points, each.ends) for each in drawings], ids)
     np.testing.assert_allclose(after.offset, before.offset)
     lengths = np.array([len(each.stroke3()) for each in drawings])
     np.testing.assert_allclose(after.per_point - before.per_point, 2 * np.log(2) * lengths / (lengths + 1))
@@ -135,3 +139,10 @@ def test_what_is_no_model_is_refused(tmp_path: Path, name, content, kind):
         open_subject(path)
     assert str(path) in str(error.value)
     assert isinstance(error.value, InputError)
+
+
+def test_a_bundle_without_encoder_or_density_has_no_losses():
+    """It is drawn and judged by its drawings alone."""
+    subject = open_subject(str(Path(__file__).parents[2] / "data" / "tiny-offset.sketch.zip"))
+    assert subject.network is None
+    assert len(subject.draw("cat", 3, 1, None)) == 3
