@@ -36,6 +36,9 @@ from tests.magenta_files import make as make_magenta
 
 TESTS = Path(__file__).parents[1]
 TINY = TESTS / "data" / "tiny-whole.sketch.zip"
+OFFSET = TESTS / "data" / "tiny-offset.sketch.zip"
+"""Two layers, and a head that gives the next offset itself."""
+
 MEMORY = Path("/dev/shm")
 FOLDER = MEMORY if os.access(MEMORY, os.W_OK) else Path(tempfile.gettempdir())
 """Where inputs lie that are read as files: in memory, where the system has such a place."""
@@ -252,8 +255,8 @@ def _programs() -> list[bytes]:
     return [(TESTS / "data" / "gcode" / "grbl-servo.gcode").read_bytes()]
 
 
-def _graph(member: str) -> Callable[[bytes], object]:
-    sizes = read_bundle(TINY).manifest.sizes
+def _graph(member: str, path: Path = TINY) -> Callable[[bytes], object]:
+    sizes = read_bundle(path).manifest.sizes
     return lambda content: load_graph(content, member, sizes, member)
 
 
@@ -303,15 +306,14 @@ def source_of(parser: Parser) -> str:
 
 def parsers() -> list[Parser]:
     """All of them; those of training only where torch is there."""
-    tiny = read_bundle(TINY)
-    manifest = tiny.manifest.to_json().encode()
+    tiny, offset = read_bundle(TINY), read_bundle(OFFSET)
+    manifest, offset_manifest = (bundle.manifest.to_json().encode() for bundle in (tiny, offset))
+    bundles = [TINY.read_bytes(), OFFSET.read_bytes()]
     graph_modules = ("onnx_reader.py", "protobuf.py", "walk.py", "shapes.py", "runtime/session.py")
     found = [
-        Parser("bundle", in_file(read_bundle, ".sketch.zip"), lambda: [TINY.read_bytes()], ("bundle.py",), ZIP_WORDS),
-        Parser(
-            "bundle-head", in_file(read_manifest, ".sketch.zip"), lambda: [TINY.read_bytes()], ("bundle.py",), ZIP_WORDS
-        ),
-        Parser("manifest", _manifest, lambda: [manifest], ("manifest.py",), JSON_WORDS),
+        Parser("bundle", in_file(read_bundle, ".sketch.zip"), lambda: bundles, ("bundle.py",), ZIP_WORDS),
+        Parser("bundle-head", in_file(read_manifest, ".sketch.zip"), lambda: bundles, ("bundle.py",), ZIP_WORDS),
+        Parser("manifest", _manifest, lambda: [manifest, offset_manifest], ("manifest.py",), JSON_WORDS),
         Parser("repacked", _repacked, lambda: [manifest], ("bundle.py", "manifest.py"), JSON_WORDS),
         Parser(
             "onnx_reader",
@@ -329,6 +331,13 @@ def parsers() -> list[Parser]:
                 WIRE_WORDS,
             )
             for member in tiny.members
+        ),
+        Parser(
+            "step-graph-offset",
+            _graph("step.onnx", OFFSET),
+            lambda: [offset.members["step.onnx"]],
+            graph_modules,
+            (*WIRE_WORDS, b"Softmax", b"LayerNormalization", b"MatMul", b"Reshape"),
         ),
         Parser("record", _record, lambda: list(DRAWINGS), ("runtime/drawings.py",), JSON_WORDS),
         Parser(
