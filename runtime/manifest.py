@@ -104,7 +104,21 @@ class Defaults:
     """What drawing uses where the caller says nothing."""
 
     temperature: float
-    """0 to 10."""
+    """0 to 10; of every class that has none of its own."""
+
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    """0 to 10, by class name: of those that are drawn better with another."""
+
+    def temperature_of(self, name: str) -> float:
+        """What the class `name`, as the manifest spells it, is drawn with."""
+        return self.temperatures.get(name, self.temperature)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What stands in the manifest: `temperatures` only where there are some."""
+        content = asdict(self)
+        if not self.temperatures:
+            del content["temperatures"]
+        return content
 
 
 @dataclass(frozen=True)
@@ -197,15 +211,27 @@ class Manifest:
     imported: Imported | None = None
     """None for what was trained here."""
 
+    hidden: tuple[str, ...] = ()
+    """Classes that it draws poorly, never all: they can be drawn, and lists leave them out."""
+
     producer: str = f"sketch-edge {VERSION}"
     members: Mapping[str, Member] = field(default_factory=dict)
     """Every member but the manifest itself; filled in by `write_bundle`."""
 
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The classes that are not hidden, in their order."""
+        hidden = frozenset(self.hidden)
+        return tuple(name for name in self.classes if name not in hidden)
+
     def to_json(self) -> str:
         """Write manifest.json: sorted keys, one space of indent, a new line at the end."""
-        content = {"format": FORMAT, **asdict(self), "sizes": self.sizes.to_dict()}
+        content = {"format": FORMAT, **asdict(self)}
+        content |= {"sizes": self.sizes.to_dict(), "defaults": self.defaults.to_dict()}
         if self.imported is None:
             del content["imported"]
+        if not self.hidden:
+            del content["hidden"]
         return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
@@ -241,6 +267,10 @@ class _Keys:
 
     def refuse(self, key: str, problem: str) -> NoReturn:
         raise BundleError(f"{self._where}:{self._prefix}{key}: {problem}")
+
+    def refuse_whole(self, problem: str) -> NoReturn:
+        """Refuse the object itself."""
+        raise BundleError(f"{self._where}:{self._prefix.removesuffix('.')}: {problem}")
 
     def inner(self, key: str) -> _Keys:
         value = self.take(key)
@@ -313,24 +343,24 @@ def _check_format(content: dict[str, Any], where: str) -> None:
 def _read_manifest(keys: _Keys) -> Manifest:
     keys.take("format")
     head = keys.one_of("head", HEADS)
+    classes = _read_classes(keys)
     manifest = Manifest(
         name=keys.text("name", MAX_NAME_LENGTH),
         producer=keys.text("producer"),
-        classes=_read_classes(keys),
+        classes=classes,
         scale=keys.number("scale", 0.0, 1000.0, open_low=True),
         grid=keys.integer("grid", 1, 4096),
         head=head,
         variant=keys.one_of("variant", VARIANTS),
         sizes=_read_object(keys, "sizes", lambda inner: _read_sizes(inner, head)),
-        defaults=_read_object(
-            keys, "defaults", lambda inner: Defaults(inner.number("temperature", 0, MAX_TEMPERATURE))
-        ),
+        defaults=_read_object(keys, "defaults", lambda inner: _read_defaults(inner, classes)),
         parity=_read_object(keys, "parity", _read_parity),
         data=_read_object(keys, "data", _read_credit),
         checkpoint=_read_object(
             keys, "checkpoint", lambda inner: Origin(inner.sha256("sha256"), _count(inner, "step"))
         ),
         imported=_read_object(keys, "imported", _read_imported) if "imported" in keys.names else None,
+        hidden=_read_hidden(keys, classes) if "hidden" in keys.names else (),
         members=_read_object(keys, "members", lambda inner: _read_members(inner, head)),
     )
     keys.done()
@@ -346,14 +376,49 @@ def _read_object(keys: _Keys, key: str, read: Callable[[_Keys], T]) -> T:
 
 def _read_classes(keys: _Keys) -> tuple[str, ...]:
     names = keys.items("classes", 1, MAX_CLASSES)
+    _check_names(keys, "classes", names)
+    return tuple(names)
+
+
+def _check_names(keys: _Keys, key: str, names: list[Any]) -> None:
+    """Refuse a list that holds anything but class names, or one of them twice."""
     seen: set[str] = set()
     for number, name in enumerate(names):
-        where = f"classes[{number}]"
+        where = f"{key}[{number}]"
         keys.checked_text(where, name, MAX_NAME_LENGTH)
         if name in seen:
             keys.refuse(where, f"is {short(name)} once more (expected a name of its own); {EXPORT_AGAIN}")
         seen.add(name)
+
+
+def _read_hidden(keys: _Keys, classes: tuple[str, ...]) -> tuple[str, ...]:
+    names = keys.items("hidden", 1, MAX_CLASSES)
+    _check_names(keys, "hidden", names)
+    known = set(classes)
+    for number, name in enumerate(names):
+        if name not in known:
+            keys.refuse(f"hidden[{number}]", f"is {short(name)} (expected one of the classes); {EXPORT_AGAIN}")
+    if len(names) == len(classes):
+        keys.refuse("hidden", f"names all {len(classes)} classes (expected one left to be listed); {EXPORT_AGAIN}")
     return tuple(names)
+
+
+def _read_defaults(keys: _Keys, classes: tuple[str, ...]) -> Defaults:
+    temperature = keys.number("temperature", 0, MAX_TEMPERATURE)
+    if "temperatures" not in keys.names:
+        return Defaults(temperature)
+    return Defaults(temperature, _read_object(keys, "temperatures", lambda inner: _read_temperatures(inner, classes)))
+
+
+def _read_temperatures(keys: _Keys, classes: tuple[str, ...]) -> dict[str, float]:
+    known = set(classes)
+    for name in keys.names:
+        if name not in known:
+            keys.refuse(_short_name(name), f"is none of the classes; {EXPORT_AGAIN}")
+    found = {name: keys.number(name, 0, MAX_TEMPERATURE) for name in keys.names}
+    if not found:
+        keys.refuse_whole(f"holds nothing (expected a temperature of a class); {EXPORT_AGAIN}")
+    return found
 
 
 def _read_sizes(keys: _Keys, head: str) -> Sizes:

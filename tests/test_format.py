@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sketch_edge.runtime import strokes
-from sketch_edge.runtime.bundle import MAX_BYTES, MEMBER_ORDER, Imported, read_bundle
+from sketch_edge.runtime.bundle import MAX_BYTES, MEMBER_ORDER, Defaults, Imported, read_bundle
 from sketch_edge.runtime.manifest import HEADS, VARIANTS
 from sketch_edge.runtime.noise import Noise
 
@@ -68,7 +68,8 @@ def test_every_manifest_key_is_explained():
     """And no key that there is not."""
     tiny = read_bundle(TINY).manifest
     imported = replace(tiny, imported=Imported("cat.gen.json", "cat", "somebody", "a note"))
-    content = json.loads(replace(imported, sizes=replace(tiny.sizes, state=5, constant=7)).to_json())
+    said = replace(imported, sizes=replace(tiny.sizes, state=5, constant=7), hidden=("star",))
+    content = json.loads(replace(said, defaults=Defaults(0.4, {"NAME": 0.2})).to_json())
     content["members"] = {"NAME": content["members"]["step.onnx"]}
     table = TEXT.split("### manifest.json")[1].split("### Graphs")[0]
     assert set(re.findall(r"^\| `([\w.]+)` \|", table, re.MULTILINE)) == set(keys_of(content))

@@ -364,6 +364,18 @@ LIES: list[tuple[str, Any, str]] = [
     ("sizes.max_points", 10**6, "sizes.max_points: is 1000000"),
     ("sizes.more", 1, "sizes.more: is unknown"),
     ("defaults.temperature", 11, "defaults.temperature: is 11 (expected a number, 0 to 10)"),
+    ("defaults.temperatures", {"cat": 11}, "defaults.temperatures.cat: is 11 (expected a number, 0 to 10)"),
+    ("defaults.temperatures", {"cat": True}, "defaults.temperatures.cat: is True"),
+    ("defaults.temperatures", {"dog": 1}, "defaults.temperatures.dog: is none of the classes"),
+    ("defaults.temperatures", {"a\nb": 1}, "defaults.temperatures.'a\\nb': is none of the classes"),
+    ("defaults.temperatures", {}, "defaults.temperatures: holds nothing"),
+    ("defaults.temperatures", [0.1], "defaults.temperatures: is a list (expected an object)"),
+    ("hidden", [], "hidden: is a list of 0 (expected a list of 1 to 4096)"),
+    ("hidden", "cat", "hidden: is 'cat'"),
+    ("hidden", ["dog"], "hidden[0]: is 'dog' (expected one of the classes)"),
+    ("hidden", ["cat", "cat"], "hidden[1]: is 'cat' once more"),
+    ("hidden", ["cat", ["star"]], "hidden[1]: is a list"),
+    ("hidden", ["cat", "palm tree", "star"], "hidden: names all 3 classes (expected one left to be listed)"),
     ("parity.steps", -1, "parity.steps: is -1"),
     ("parity.batches", [1, 0], "parity.batches[1]: is 0"),
     ("parity.max_abs_error", "small", "parity.max_abs_error: is 'small'"),
@@ -379,6 +391,25 @@ LIES: list[tuple[str, Any, str]] = [
     ("extra", 1, "extra: is unknown"),
     ("extra\n", 1, "'extra\\n': is unknown"),
 ]
+
+
+def test_temperatures_and_hidden_classes_are_read_back():
+    """Where a manifest has them; a class without a temperature of its own takes that of the bundle."""
+    defaults = replace(BUNDLE.manifest.defaults, temperatures={"star": 1, "cat": 0.15})
+    manifest = replace(BUNDLE.manifest, defaults=defaults, hidden=("palm tree",))
+    back = Manifest.from_json(manifest.to_json())
+    assert back == manifest
+    assert back.to_json() == Manifest.from_json(back.to_json()).to_json()
+    assert [back.defaults.temperature_of(name) for name in back.classes] == [0.15, 0.4, 1.0]
+    assert back.listed == ("cat", "star")
+
+
+def test_what_is_not_said_is_not_written():
+    """A manifest without temperatures of classes and without hidden ones has no such keys."""
+    content = json.loads(BUNDLE.manifest.to_json())
+    assert "temperatures" not in content["defaults"]
+    assert "hidden" not in content
+    assert BUNDLE.manifest.listed == BUNDLE.manifest.classes
 
 
 @pytest.mark.parametrize(("key", "value", "message"), LIES)
