@@ -308,13 +308,15 @@ def parsers() -> list[Parser]:
     """All of them; those of training only where torch is there."""
     tiny, offset = read_bundle(TINY), read_bundle(OFFSET)
     manifest, offset_manifest = (bundle.manifest.to_json().encode() for bundle in (tiny, offset))
+    defaults = replace(tiny.manifest.defaults, temperatures={"star": 0.1})
+    choosy = replace(tiny.manifest, defaults=defaults, hidden=("palm tree",)).to_json().encode()
     bundles = [TINY.read_bytes(), OFFSET.read_bytes()]
     graph_modules = ("onnx_reader.py", "protobuf.py", "walk.py", "shapes.py", "runtime/session.py")
     found = [
         Parser("bundle", in_file(read_bundle, ".sketch.zip"), lambda: bundles, ("bundle.py",), ZIP_WORDS),
         Parser("bundle-head", in_file(read_manifest, ".sketch.zip"), lambda: bundles, ("bundle.py",), ZIP_WORDS),
-        Parser("manifest", _manifest, lambda: [manifest, offset_manifest], ("manifest.py",), JSON_WORDS),
-        Parser("repacked", _repacked, lambda: [manifest], ("bundle.py", "manifest.py"), JSON_WORDS),
+        Parser("manifest", _manifest, lambda: [manifest, offset_manifest, choosy], ("manifest.py",), JSON_WORDS),
+        Parser("repacked", _repacked, lambda: [manifest, choosy], ("bundle.py", "manifest.py"), JSON_WORDS),
         Parser(
             "onnx_reader",
             lambda content: read_graph(content, "x", bodies=True),
