@@ -229,10 +229,10 @@ def _gather(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
 
 def _reshape(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
     array, target = values
-    if target.dtype != np.int64 or target.ndim != 1 or node.attributes.get("allowzero", 0) != 0:
-        raise MisfitError(f"has the shape {target.dtype} {target.shape} (expected int64 in one row, allowzero 0)")
+    if target.dtype != np.int64 or target.ndim != 1:
+        raise MisfitError(f"has the shape {target.dtype} {target.shape} (expected int64 in one row)")
     sizes = target.tolist()
-    if 0 in sizes[array.ndim :]:
+    if 0 in (sizes if node.attributes.get("allowzero", 0) else sizes[array.ndim :]):
         raise MisfitError(f"turns {array.shape} into {short(tuple(sizes))}")
     sizes = [array.shape[place] if size == 0 else size for place, size in enumerate(sizes)]
     out = room.empty(_filled(array, sizes), array.dtype.type)
