@@ -57,8 +57,9 @@ def main(
 ) -> None:
     """Train a model on DATA.NPZ, which sketch-data prepare makes.
 
-    Beside model.pt a folder model.log/ is kept: loss.png, sheet-STEP.png (drawings of the model so far) and a
-    TensorBoard log. Ctrl-C saves and stops; --resume goes on from there, as it does after a crash.
+    Beside model.pt a folder model.log/ is kept: loss.png, sheet-STEP.png (drawings by people and by the model so far),
+    training.gif (how its drawings changed), drawing.gif and progress.png (how one comes about), the drawings in
+    samples.ndjson, and a TensorBoard log. Ctrl-C saves and stops; --resume goes on from there, as it does after a crash.
 
     With --from a training starts from another model instead of from nothing: few drawings and few steps will do. Its
     sizes and its scale are kept; classes that both have keep what the model knows of them, and classes that DATA.NPZ
@@ -186,7 +187,7 @@ def _watch(trainer: Trainer, quiet: bool) -> None:
     from sketch_edge.train.watch import LogFolder, ProgressBar
 
     about, settings, log = trainer.about, trainer.settings, _log_of(trainer.out)
-    folder = LogFolder(log, trainer.config, about, trainer.state)
+    folder = LogFolder(log, trainer.config, about, trainer.state, trainer.model, trainer.data)
     trainer.observers = (folder,)
     parameters = sum(p.numel() for p in trainer.model.parameters())
     say(

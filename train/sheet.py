@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +15,22 @@ from sketch_edge.runtime.files import write_atomic
 from sketch_edge.runtime.layout import sheet
 from sketch_edge.runtime.manifest import TEMPERATURE, Credit, Defaults, Manifest, Origin, Parity
 from sketch_edge.runtime.sampler import Job, draw_rows
+from sketch_edge.runtime.scene import Caption, Pen, Scene
 from sketch_edge.runtime.session import State
 from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import STROKE
 from sketch_edge.runtime.writers.png import render
 from sketch_edge.train.checkpoint import About
+from sketch_edge.train.dataset import TRAIN, VALID, DataSet
 from sketch_edge.train.models.base import SketchModel
 
 Floats = npt.NDArray[np.float32]
 
 DRAWINGS = 8
 """Sketches of each class on a sheet."""
+
+REAL = 3
+"""Drawings by people before them."""
 
 CELL_MM = 22.0
 SHEET_SEED = 1
@@ -97,14 +103,57 @@ def sample(
     return sketches
 
 
-def draw_sheet(model: SketchModel, about: About, path: Path, classes: int) -> None:
-    """Draw DRAWINGS sketches of up to `classes` classes, evenly chosen, as a PNG."""
+def draw_sheet(
+    model: SketchModel, about: About, path: Path, classes: int, real: Sequence[Sequence[Sketch]] = ()
+) -> list[Sketch]:
+    """Draw DRAWINGS sketches of up to `classes` classes, evenly chosen, as a PNG; each row is a class.
+
+    Args:
+        model: with the weights to look at.
+        about: of the model.
+        path: of the picture.
+        classes: rows, at most.
+        real: drawings by people for each class of the model; up to REAL of them stand before the model's.
+
+    Returns:
+        The first of the model's sketches of each row.
+    """
     chosen = np.unique(np.linspace(0, len(about.classes) - 1, min(classes, len(about.classes))).round().astype(int))
     sketches = sample(model, about, [int(i) for i in chosen for _ in range(DRAWINGS)])
-    rows = [sketches[start : start + DRAWINGS] for start in range(0, len(sketches), DRAWINGS)]
+    drawn = [sketches[start : start + DRAWINGS] for start in range(0, len(sketches), DRAWINGS)]
+    before = [list(real[i])[:REAL] if real else [] for i in chosen]
+    most = max(map(len, before))
+    blank = Sketch(())
+    rows = [[*each, *[blank] * (most - len(each)), *own] for each, own in zip(before, drawn, strict=True)]
     columns = 1 if len(rows) <= 12 else 2 if len(rows) <= 30 else 3
     scene = sheet(rows, [about.classes[i] for i in chosen], cell_mm=CELL_MM, columns=columns)
+    if most:
+        scene = _told_apart(scene, len(rows[0]), most)
     write_atomic(path, render(scene, width_px=600 + 400 * columns))
+    return [own[0] for own in drawn]
+
+
+def _told_apart(scene: Scene, across: int, real: int) -> Scene:
+    """Give the first `real` sketches of each row of `across` a pen of their own, and say whose they are."""
+    pen = scene.pens[0]
+    objects = [replace(each, pen=int(number % across < real)) for number, each in enumerate(scene.objects)]
+    height = CELL_MM * 0.25
+    page = replace(scene.page, height_mm=scene.page.height_mm + height)
+    words = "blue: drawn by people; black: drawn by the model"
+    caption = Caption(words, page.width_mm / 2, page.height_mm - height * 0.6, CELL_MM * 0.13)
+    pens = (pen, Pen("people", "blue", pen.width_mm))
+    return replace(scene, page=page, pens=pens, objects=tuple(objects), captions=(*scene.captions, caption))
+
+
+def real_drawings(data: DataSet) -> list[list[Sketch]]:
+    """Up to REAL drawings by people of each class of a data set: of the validation split first, which is not learnt."""
+    indices = np.concatenate([data.indices(VALID), data.indices(TRAIN)])
+    indices = indices[~data.synthetic[indices]]
+    classes = data.class_ids[indices]
+    return [
+        [Sketch.from_stroke3(data.drawing(int(i)), name) for i in indices[classes == number][:REAL]]
+        for number, name in enumerate(data.class_names)
+    ]
 
 
 def drawing_manifest(model: SketchModel, about: About) -> Manifest:

@@ -8,19 +8,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from sketch_edge.runtime.files import write_atomic
 from sketch_edge.train.losses import Losses
 from sketch_edge.train.models.base import SketchModel
+from sketch_edge.train.pictures import Samples, draw_film, draw_progress
 from sketch_edge.train.resume import State
-from sketch_edge.train.sheet import draw_sheet
+from sketch_edge.train.sheet import draw_sheet, real_drawings
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
     from sketch_edge.train.checkpoint import About
     from sketch_edge.train.config import Config
+    from sketch_edge.train.dataset import DataSet
 
 LOG_EVERY = 20
 
@@ -62,7 +68,19 @@ class ProgressBar:
 
 
 class LogFolder:
-    """Keeps TensorBoard events, loss.png and sheet-STEP.png in a folder.
+    """Keeps the pictures of a training in a folder, and its TensorBoard events.
+
+    ================ ===============================================================================
+    loss.png         losses of training and of validation over the steps
+    sheet-STEP.png   drawings of every class beside those of people
+    progress.png     how the first drawing of the newest sheet comes about, in 4 x 5 steps
+    drawing.gif      the newest first drawing of up to nine classes, being drawn
+    training.gif     the same drawings, from the first sheet to the newest
+    samples.ndjson   those drawings, for whoever wants to do more with them
+    ================ ===============================================================================
+
+    TensorBoard has the losses, the rates, the norm of all gradients before they are clipped, those of each layer after,
+    and the sheets.
 
     Args:
         folder: made when missing.
@@ -70,22 +88,36 @@ class LogFolder:
         about: of the model, for class names and scale.
         state: the trainer's, for the history that is plotted; events after its step are from a training that was
             cut off, and TensorBoard is told to forget them.
+        model: the one in training, for the gradients of its layers.
+        data: what it learns from, for the drawings by people.
 
     Raises:
         OSError: `folder` cannot be made or written to.
         ImportError: matplotlib or tensorboard is not installed.
     """
 
-    def __init__(self, folder: Path, config: Config, about: About, state: State) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: Config,
+        about: About,
+        state: State,
+        model: SketchModel | None = None,
+        data: DataSet | None = None,
+    ) -> None:
         import matplotlib.figure  # noqa: F401 - missing, it is to be missed now and not at the first validation
 
         folder.mkdir(exist_ok=True)
         self.folder, self._config, self._about, self._state = folder, config, about, state
+        self._model, self._real = model, [] if data is None else real_drawings(data)
+        self._samples = Samples(folder, state.step)
         self._writer = _open_writer(folder, state.step + 1)
 
     def on_step(self, step: int, losses: Losses, points: int, rates: dict[str, float]) -> None:
-        """Log losses, learning rate, KL weight and gradient norm, now and then."""
+        """Log losses, learning rate, KL weight and gradient norms, now and then."""
         if step % LOG_EVERY == 0:
+            if self._model is not None:
+                self._log("gradients", gradient_norms(self._model), step)
             self._log("train", _named(losses), step)
             self._log("rates", rates, step)
 
@@ -96,9 +128,14 @@ class LogFolder:
         plot_losses(self._state.history, self.folder / "loss.png")
 
     def on_sheet(self, step: int, model: SketchModel) -> None:
-        """Draw a sheet with the weights for export."""
+        """Draw a sheet with the weights for export, and the other pictures from its drawings."""
         path = self.folder / f"sheet-{step:06d}.png"
-        draw_sheet(model, self._about, path, classes=self._config.train.sheet_classes)
+        firsts = draw_sheet(model, self._about, path, self._config.train.sheet_classes, self._real)
+        self._writer.add_image("sheet", _pixels(path), step, dataformats="HWC")
+        self._samples.add(step, firsts)
+        self._samples.film(self.folder / "training.gif")
+        draw_film(firsts, self.folder / "drawing.gif")
+        draw_progress(firsts[0], self.folder / "progress.png")
 
     def close(self) -> None:
         """Write what is buffered."""
@@ -107,6 +144,23 @@ class LogFolder:
     def _log(self, group: str, values: dict[str, float], step: int) -> None:
         for name, value in values.items():
             self._writer.add_scalar(f"{group}/{name}", value, step)
+
+
+def gradient_norms(model: nn.Module) -> dict[str, float]:
+    """The norm of the gradients of each layer, as the optimiser had them in the last step."""
+    layers: dict[str, list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            layers.setdefault(name.split(".")[0], []).append(parameter.grad)
+    return {name: float(torch.nn.utils.get_total_norm(gradients)) for name, gradients in layers.items()}
+
+
+def _pixels(path: Path) -> npt.NDArray[np.uint8]:
+    """A picture as an array (height, width, 3)."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
 
 
 def _named(losses: Losses) -> dict[str, float]:
