@@ -19,6 +19,7 @@ from sketch_edge.runtime.errors import InputError
 if TYPE_CHECKING:
     from sketch_edge.train.describe import Description
     from sketch_edge.train.prepare import ClassCounts, Prepared
+    from sketch_edge.train.sample import Choice, Sampled
 
 FILE = click.Path(path_type=Path)
 
@@ -118,7 +119,7 @@ def fetch(
         raise InputError("CLASS: missing (expected one or more class names); try 'sketch-data fetch --help'")
     if out is None:
         raise InputError("--out: missing (expected a folder); try 'sketch-data fetch --help'")
-    base_url = base_url or BASE_URL
+    base_url = BASE_URL if base_url is None else base_url  # an empty one is a mistake, say of a script
     wanted = list(dict.fromkeys(kind for names in kinds for kind in names))
     unknown = [kind for kind in wanted if kind not in KINDS]
     if unknown:
@@ -139,13 +140,13 @@ def fetch(
 @click.argument("paths", metavar="[PATH]...", type=FILE, nargs=-1)
 @click.option("--out", type=FILE, required=True, help="The data set to write, such as data.npz.")
 @click.option("--classes", type=Names(), multiple=True, help="Only these classes; may be repeated.")
-@click.option("--limit-per-class", type=click.IntRange(min=1), help="At most so many of a class, real ones first.")
-@click.option("--limit-synthetic", type=click.IntRange(min=0), help="At most so many synthetic ones of a class.")
-@click.option("--max-points", type=click.IntRange(min=1), default=200, help="Drop drawings of more points.")
+@click.option("--limit-per-class", type=click.IntRange(1, 10**9), help="At most so many of a class, real ones first.")
+@click.option("--limit-synthetic", type=click.IntRange(0, 10**9), help="At most so many synthetic ones of a class.")
+@click.option("--max-points", type=click.IntRange(1, 10_000), default=200, help="Drop drawings of more points.")
 @click.option(
     "--split", type=Split(), default="70:15:15", help="Shares of train, valid and test where a file gives no split."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of the limits and the split.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Of the limits and the split.")
 @click.option(
     "--synthetic", type=FILE, multiple=True, help="More files or folders, drawn by a model: only for train; repeatable."
 )
@@ -206,6 +207,13 @@ def prepare(
 @click.option("--classes", type=Names(), multiple=True, help="Only these classes; may be repeated.  [default: all]")
 @click.option("--temperature", type=FiniteRange(0, 10), help="0 (tidy) to 10.  [default: the bundle's]")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Same seed, same drawings.  [default: random]")
+@click.option(
+    "--recognised-by",
+    type=FILE,
+    metavar="DATA.NPZ",
+    help="Keep only what a judge recognises that learns from the real drawings of this data set (minutes, once).",
+)
+@click.option("--least", type=FiniteRange(0, 1), help="How surely it has to, 0 to 1.  [default: 0.5]")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar, no report.")
 def sample(
     bundles: tuple[Path, ...],
@@ -214,6 +222,8 @@ def sample(
     classes: tuple[tuple[str, ...], ...],
     temperature: float | None,
     seed: int | None,
+    recognised_by: Path | None,
+    least: float | None,
     quiet: bool,
 ) -> None:
     """Write drawings by models as training data, one file for each class.
@@ -223,10 +233,13 @@ def sample(
     Drawings that run into the model's limit of points are left out and replaced. The same command goes on where it
     was cut; a file with other drawings is never replaced.
 
+    With --recognised-by, of a class that is hardly ever recognised there are fewer drawings than asked for.
+
     \b
     Examples:
         sketch-data sample cat.sketch.zip dog.sketch.zip --count 2000 --seed 1 --out teachers
         sketch-data prepare teachers --out data.npz
+        sketch-data sample model.sketch.zip --count 400 --recognised-by data.npz --out good
     """  # noqa: D301 - a real \b keeps click from wrapping
     from sketch_edge.train.sample import plan_samples, sample_class
 
@@ -235,16 +248,43 @@ def sample(
     if out is None or count is None:
         raise InputError(f"--{'out' if out is None else 'count'}: missing; try 'sketch-data sample --help'")
     plan = plan_samples(bundles, [name for names in classes for name in names])
+    choice = _choice(recognised_by, least, list(plan), quiet)
     if seed is None:
         seed = int.from_bytes(os.urandom(4), "big")
         say(f"--seed {seed}")
     _make_folder(out)
     for name, teachers in plan.items():
         with _bar(name, count * len(teachers), quiet, unit="drawing") as bar:
-            done = sample_class(name, teachers, out, count=count, seed=seed, temperature=temperature, progress=bar.add)
+            done = sample_class(
+                name, teachers, out, count=count, seed=seed, temperature=temperature, choice=choice, progress=bar.add
+            )
         if not quiet:
-            note = ", was there already" if done.kept else f", {done.cut} cut ones left out" if done.cut else ""
-            say(f"{done.path}: {done.drawings} drawings{note}")
+            say(_sampled(done))
+
+
+def _choice(data: Path | None, least: float | None, classes: list[str], quiet: bool) -> Choice | None:
+    """Train the judge, or take the one that is kept beside the data set; None where nobody asked for one."""
+    if data is None:
+        if least is not None:
+            raise InputError("--least: says how surely a judge has to recognise; give --recognised-by DATA.NPZ too")
+        return None
+    from sketch_edge.train.recognise import LEAST, Recogniser
+    from sketch_edge.train.sample import Choice
+
+    with _bar("judge", None, quiet, unit="step") as bar:
+        judge = Recogniser(data, classes, bar.show)
+    return Choice(judge, LEAST if least is None else least)
+
+
+def _sampled(done: Sampled) -> str:
+    """The line about one file."""
+    if done.kept:
+        return f"{done.path}: {done.drawings} drawings, was there already"
+    notes = [f"{done.cut} cut ones left out"] if done.cut else []
+    notes += [f"{done.unrecognised} not recognised"] if done.unrecognised else []
+    if not done.drawings:
+        return f"{done.path}: not written, no drawing was recognised"
+    return ", ".join([f"{done.path}: {done.drawings} drawings", *notes])
 
 
 @main.command("check")

@@ -295,7 +295,9 @@ plotter_options = options(
     _plotter("--min-length", "shortest", metavar="LENGTH", help="Leave out shorter lines.  [default: 0mm]"),
     _plotter("--keep-duplicates", is_flag=True, help="Draw lines twice that lie on each other."),
     _plotter("--clip", is_flag=True, help="Cut what is out of the work area, instead of refusing it."),
-    _plotter("--start-at-stroke", type=click.IntRange(1), metavar="N", help="Go on with this stroke of the program."),
+    _plotter(
+        "--start-at-stroke", type=click.IntRange(1, 10**9), metavar="N", help="Go on with this stroke of the program."
+    ),
     _plotter("--frame", is_flag=True, help="Write a trace round the drawing instead, with the pen up."),
     _plotter("--preview", metavar="FILE", help="Also a picture of the strokes and of the travel between them."),
     _plotter("--list-machines", "machines", is_flag=True, help="Name the shipped profiles, and exit."),

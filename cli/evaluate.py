@@ -31,7 +31,9 @@ PAGE, FIGURES = "report.html", "report.json"
 @click.option("--count", default=100, type=click.IntRange(2, 100_000), help="Drawings of each class by each model.")
 @click.option("--temperature", type=FiniteRange(0, 10), help="0 to 10.  [default: each model's own]")
 @click.option("--seed", default=0, type=click.IntRange(0, 2**63 - 1), help="Same seed, same report.")
-@click.option("--limit", default=5000, type=click.IntRange(1), help="Drawings of a class and split that are used.")
+@click.option(
+    "--limit", default=5000, type=click.IntRange(1, 10**9), help="Drawings of a class and split that are used."
+)
 @click.option("--synthetic", is_flag=True, help="Measure the data set's synthetic drawings as well, like a model.")
 @click.option(
     "--against",

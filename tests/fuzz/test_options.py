@@ -1,64 +1,34 @@
 """Every option of every command with values just outside its range: exit 2, one line, before anything is made.
 
-The values come from click's own account of the options.
+The values come from click's own account of the options. All are tried within this process, and some as commands under
+the limits of time and memory; `python -m tests.fuzz.options` tries all of them so.
 """
 
-from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from sketch_edge.cli import data, draw, export, train
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
 
-evaluate = pytest.importorskip("sketch_edge.cli.evaluate")
+from sketch_edge.train.config import Config
+from tests.fuzz.options import (
+    FOREIGN,
+    SENTINEL,
+    case_of,
+    commands,
+    fault_of_folder,
+    numbers,
+    old_files,
+    outside,
+    outside_cases,
+    run_limited,
+)
 
-FOREIGN = ("", " ", "\x1b[2J\n", "nan", "inf", "-inf", "1e999", "0x10", "1.5.2", "a" * 3000)
-SENTINEL = b"an old file"
-
-
-def commands() -> Iterator[tuple[str, click.Command, list[str]]]:
-    """Name, command, and the arguments that make it go where its options are right."""
-    yield "draw", draw.main, ["--class", "star", "--out", "OUT.svg"]
-    yield "export", export.main, ["MODEL", "--out", "OUT.sketch.zip"]
-    yield "train", train.main, ["DATA", "--out", "OUT.pt"]
-    yield "evaluate", evaluate.main, ["MODEL", "DATA", "--out", "OUT"]
-    group = data.main
-    assert isinstance(group, click.Group)
-    starts = {
-        "fetch": ["fetch", "star", "--out", "OUT"],
-        "prepare": ["prepare", "DATA", "--out", "OUT.npz"],
-        "sample": ["sample", "DATA", "--out", "OUT.svg"],
-        "check": ["check", "DATA"],
-    }
-    assert set(group.commands) == set(starts)
-    for name, start in starts.items():
-        yield f"data-{name}", group.commands[name], start
-
-
-def outside(kind: click.ParamType) -> list[str]:  # type: ignore[type-arg]
-    """Values that an option of this type must refuse."""
-    if isinstance(kind, click.IntRange | click.FloatRange):
-        step = 1 if isinstance(kind, click.IntRange) else 1e-6
-        bounds = [(kind.min, -step, kind.min_open), (kind.max, step, kind.max_open)]
-        edge = [repr(bound if is_open else bound + away) for bound, away, is_open in bounds if bound is not None]
-        far = [repr(bound + away * 10**30) for bound, away, _ in bounds if bound is not None]
-        return [*edge, *(far if isinstance(kind, click.IntRange) else []), *FOREIGN]
-    if isinstance(kind, click.Choice):
-        return ["", " ", "no such choice", "\x1b[2J\n", "a" * 3000]
-    if kind is click.INT or kind is click.FLOAT or isinstance(kind, click.types.IntParamType):
-        return list(FOREIGN)
-    return []
-
-
-CASES = [
-    pytest.param(command, start, option, value, id=f"{name} {option.opts[0]} {value[:12]!a}")
-    for name, command, start in commands()
-    for option in command.params
-    if isinstance(option, click.Option) and not option.is_flag
-    for value in outside(option.type)
-]
+CASES = outside_cases()
 
 
 @pytest.fixture(scope="module")
@@ -66,30 +36,32 @@ def runner():
     return CliRunner()
 
 
-@pytest.mark.parametrize(("command", "start", "option", "value"), CASES)
-def test_values_outside_their_range(runner, tmp_path, monkeypatch, command, start, option, value):
-    """Exit 2, one line that names the option, nothing written, the old file untouched."""
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_values_outside_their_range(runner, tmp_path, monkeypatch, case):
+    """Exit 2, one line that names the option, nothing written, the old files untouched."""
     monkeypatch.chdir(tmp_path)
-    for name in ("DATA", "MODEL", "OUT.svg", "OUT.npz", "OUT.pt", "OUT.sketch.zip"):
-        Path(name).write_bytes(SENTINEL)
-    before = sorted(tmp_path.rglob("*"))
-    name = max(option.opts, key=len)
-    # "name=value" keeps what starts with a dash from being taken for an option
-    top, arguments = (data.main, start) if start[0] in getattr(data.main, "commands", {}) else (command, start)
-    rest = [value] * (option.nargs - 1) if option.nargs > 1 else []
-    result = runner.invoke(top, [*arguments, f"{name}={value}", *rest])
+    old_files(tmp_path)
+    result = runner.invoke(case.command, list(case.arguments))
     lines = result.stderr.splitlines()
     assert (result.exit_code, len(lines), result.stdout) == (2, 1, ""), result.stderr
     assert lines[0].startswith("error: ")
     assert lines[0].isprintable()
     assert len(lines[0]) < 3000
-    assert name.lstrip("-").split("-")[0] in lines[0] or "option" in lines[0]
-    assert sorted(tmp_path.rglob("*")) == before
-    assert all(path.read_bytes() == SENTINEL for path in before)
+    assert case.option.lstrip("-").split("-")[0] in lines[0] or "option" in lines[0]
+    assert fault_of_folder(tmp_path) is None
+
+
+@pytest.mark.parametrize("case", CASES[:: len(CASES) // 12], ids=str)
+def test_refusals_take_less_than_ten_seconds_and_a_gigabyte(case):
+    """As commands of their own, whose processes get no more."""
+    fault, seconds, memory = run_limited(case)
+    assert fault is None
+    assert 0 < seconds < 10
+    assert 1 << 20 < memory < 1 << 30
 
 
 TEXTS = [
-    pytest.param(command, start, option, value, id=f"{name} {option.opts[0]} {value[:12]!a}")
+    pytest.param(case_of(name, command, start, option, value), id=f"{name} {option.opts[0]} {value[:12]!a}")
     for name, command, start in commands()
     for option in command.params
     if isinstance(option, click.Option) and not option.is_flag and not outside(option.type)
@@ -98,15 +70,13 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize(("command", "start", "option", "value"), TEXTS)
-def test_texts_without_sense(runner, tmp_path, monkeypatch, command, start, option, value):
+@pytest.mark.parametrize("case", TEXTS)
+def test_texts_without_sense(runner, tmp_path, monkeypatch, case):
     """Options that take text: drawn with, or refused with one line; never a fault of the program."""
     monkeypatch.chdir(tmp_path)
     for name in ("DATA", "MODEL"):
         Path(name).write_bytes(SENTINEL)
-    top, arguments = (data.main, start) if start[0] in getattr(data.main, "commands", {}) else (command, start)
-    name = max(option.opts, key=len)
-    result = runner.invoke(top, [*arguments, f"{name}={value}", *[value] * (option.nargs - 1)])
+    result = runner.invoke(case.command, list(case.arguments))
     if result.exit_code:
         lines = result.stderr.splitlines()
         assert (result.exit_code, len(lines)) == (2, 1), result.stderr
@@ -115,23 +85,34 @@ def test_texts_without_sense(runner, tmp_path, monkeypatch, command, start, opti
         assert result.stdout == ""
 
 
-def test_the_list_is_long():
-    """Numbers without a range would be missing from it; limits that bound nothing but what is there have no end."""
-    numbers = [
-        (name, option)
-        for name, command, _ in commands()
-        for option in command.params
-        if isinstance(option.type, click.types.IntParamType | click.types.FloatParamType)
-    ]
-    unbounded = [
+@pytest.mark.parametrize("value", ["", " ", "ftp://a/b", "http://", "a", "http://a/b?c", "http://a b/", "\n"])
+def test_addresses_without_sense(runner, tmp_path, monkeypatch, value):
+    """An empty --base-url is not the default, but a mistake; none of these is asked for."""
+    monkeypatch.chdir(tmp_path)
+    found = {name: command for name, command, _ in commands()}["data-fetch"]
+    result = runner.invoke(found, ["star", "--out", "OUT", f"--base-url={value}"])
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1), result.stderr
+    assert result.stderr.startswith("error: base-url: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_number_has_both_ends():
+    """Hidden options too; one without would be missing from the cases above."""
+    found = numbers()
+    assert len(found) > 30
+    assert [
         f"{name} {option.opts[0]}"
-        for name, option in numbers
+        for name, option in found
         if not isinstance(option.type, click.IntRange | click.FloatRange)
         or option.type.min is None
         or option.type.max is None
-    ]
-    assert len(numbers) > 20
-    assert set(unbounded) <= {
-        *("data-prepare --limit-per-class", "data-prepare --limit-synthetic", "data-prepare --max-points"),
-        *("data-prepare --seed", "evaluate --limit", "draw --start-at-stroke"),
-    }
+    ] == []
+
+
+def test_every_setting_has_both_ends():
+    """What --set changes: a range for each number, a choice of words for each text."""
+    settings = [field for part in (Config().model, Config().train) for field in fields(part)]
+    assert len(settings) > 30
+    assert [
+        field.name for field in settings if field.name not in Config.RANGES and field.name not in Config.CHOICES
+    ] == []
