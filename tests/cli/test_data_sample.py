@@ -1,5 +1,6 @@
 """sketch-data sample, and what sketch-data prepare says of SVG files, as commands."""
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -11,7 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sketch_edge.cli.data import main
+from sketch_edge.train import recognise
 from sketch_edge.train.dataset import load_dataset
+from tests.train.evaluate.toys import toy_data
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0 {0} 30 60 10 90 40"/><text>hi</text></svg>'
@@ -36,6 +39,22 @@ def test_sample_writes_a_file_for_each_class(tmp_path):
     assert load_dataset(data).synthetic.all()
 
 
+def test_sample_keeps_what_a_judge_recognises(tmp_path, monkeypatch):
+    """The report tells how many were not; classes that the judge cannot know are refused."""
+    monkeypatch.setattr(recognise, "STEPS", 15)
+    people = tmp_path / "people.npz"
+    drawn = toy_data(train=12, test=2)
+    dataclasses.replace(drawn, class_names=("cat", "moon", "star", "sun")).save(people)
+    command = ["sample", TINY, "--count", 6, "--seed", 4, "--recognised-by", people, "--least", 0.3]
+    command += ["--out", tmp_path / "x"]
+    result = run(*command, "--classes", "cat,star")
+    assert result.exit_code == 0, result.output
+    assert len(re.findall(r"ndjson: .*not recognised|not written, no drawing was recognised", result.stderr)) == 2
+    refused = run(*command, "--classes", "palm tree")
+    assert refused.exit_code == 2
+    assert "people.npz: has no real drawings to recognise 'palm tree' by" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "line"),
     [
@@ -44,6 +63,12 @@ def test_sample_writes_a_file_for_each_class(tmp_path):
         ([TINY, "--count", 5], "--out: missing"),
         ([TINY, "--count", 0, "--out", "x"], "--count: 0 is not in the range"),
         ([TINY, "--count", 5, "--out", "x", "--temperature", "nan"], "--temperature: nan is no finite number"),
+        ([TINY, "--count", 5, "--out", "x", "--least", 0.5], "--least: says how surely a judge"),
+        ([TINY, "--count", 5, "--out", "x", "--recognised-by", "no.npz"], "no.npz: cannot be read"),
+        (
+            [TINY, "--count", 5, "--out", "x", "--recognised-by", "d.npz", "--least", 2],
+            "--least: 2.0 is not in the range",
+        ),
         ([TINY, "--count", 5, "--out", "x", "--classes", "cow"], "classes: 'cow' is in none of the bundles"),
         (["no.sketch.zip", "--count", 5, "--out", "x"], "no.sketch.zip: no such file"),
         (["file.txt", "--count", 5, "--out", "x"], "file.txt: is no bundle"),
