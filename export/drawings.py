@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.blocks import draw_blocks, draw_sketches
 from sketch_edge.runtime.errors import UnfinishedError
-from sketch_edge.runtime.manifest import Manifest
+from sketch_edge.runtime.manifest import OFFSET, Manifest
 from sketch_edge.runtime.sampler import Job, Rows, draw_rows
 from sketch_edge.runtime.session import Session
 
@@ -33,6 +33,10 @@ LIKE = 512
 BOUNDS = {"offset": 0.03, "length": 0.12, "pen": 0.02, "ended": 0.05}
 """What is allowed. Float32 drawings of other seeds differ by up to 0.011, 0.072, 0.007 and 0.004 (shipped model, six
 pairs of seeds); int8 from float32 with the same seeds by 0.007, 0.023, 0.004 and 0.004, w8 by no less."""
+
+SLACK = 2.0
+"""Quick, Draw! units that the offsets of a model without a mixture may move: it gives one offset whatever the seed,
+so where one moves they all do. Nobody sees 2 of the 255 that a drawing is large."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def require_like_drawings(session: Session, original: Session, manifest: Manifes
     """
     most, jobs = manifest.sizes.max_points, _jobs(manifest, LIKE, seed=2)
     found, expected = (list(draw_sketches(each, manifest, jobs, 1.0, most)) for each in (session, original))
-    likeness = compare(found, expected)
+    likeness = compare(found, expected, slack=round(SLACK * manifest.grid) if manifest.head == OFFSET else 0)
     for name, bound in BOUNDS.items():
         value = getattr(likeness, name)
         if not value <= bound:
@@ -98,24 +102,30 @@ def require_like_drawings(session: Session, original: Session, manifest: Manifes
     return likeness
 
 
-def compare(found: Sequence[Rows], expected: Sequence[Rows]) -> Likeness:
-    """Compare the distributions of two sets of sketches."""
+def compare(found: Sequence[Rows], expected: Sequence[Rows], slack: int = 0) -> Likeness:
+    """Compare the distributions of two sets of sketches; offsets may move by `slack` steps of the grid."""
     points, wanted = (np.concatenate([each.rows for each in drawn]) for drawn in (found, expected))
     lengths, wanted_lengths = (np.array([len(each.rows) for each in drawn]) for drawn in (found, expected))
     ends = [float(np.mean([each.complete for each in drawn])) for drawn in (found, expected)]
     return Likeness(
-        offset=max(largest_gap(points[:, axis], wanted[:, axis]) for axis in (0, 1)),
+        offset=max(largest_gap(points[:, axis], wanted[:, axis], slack) for axis in (0, 1)),
         length=largest_gap(lengths, wanted_lengths),
         pen=abs(float(points[:, 2].mean() - wanted[:, 2].mean())),
         ended=abs(ends[0] - ends[1]),
     )
 
 
-def largest_gap(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> float:
-    """Give the two-sample Kolmogorov-Smirnov statistic: the largest gap between the two cumulative shares."""
+def largest_gap(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64], slack: int = 0) -> float:
+    """Give the two-sample Kolmogorov-Smirnov statistic: the largest gap between the two cumulative shares F and G.
+
+    With slack s, that which no move of the numbers by up to s explains: the largest F(x - s) - G(x) or G(x - s) - F(x).
+    """
     places = np.concatenate([one, other])
-    shares = [np.searchsorted(np.sort(each), places, side="right") / len(each) for each in (one, other)]
-    return float(np.abs(shares[0] - shares[1]).max())
+    at, later = (
+        [np.searchsorted(np.sort(each), places + move, side="right") / len(each) for each in (one, other)]
+        for move in (0, slack)
+    )
+    return max(0.0, float((at[0] - later[1]).max()), float((at[1] - later[0]).max()))
 
 
 def _jobs(manifest: Manifest, count: int, seed: int) -> list[Job]:

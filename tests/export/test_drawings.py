@@ -34,6 +34,14 @@ def test_the_largest_gap_is_that_of_the_cumulative_shares():
     assert largest_gap(np.array([1]), np.array([2])) == 1.0
 
 
+def test_slack_forgives_what_moved_a_little():
+    """Numbers that all moved by the slack are alike, either way; by more, or some of them far, they are not."""
+    some = np.array([10, 20, 20, 30])
+    assert largest_gap(some, some + 3, 3) == largest_gap(some, some - 3, 3) == 0.0
+    assert largest_gap(some, some + 4, 3) == largest_gap(some - 4, some, 3) == 0.5
+    assert largest_gap(some, np.array([10, 20, 50, 30]), 3) == 0.25
+
+
 def test_equal_drawings_are_not_apart():
     """All four are zero."""
     assert set(vars(compare(drawn(1), drawn(1))).values()) == {0.0}
