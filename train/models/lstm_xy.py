@@ -24,6 +24,7 @@ from sketch_edge.train.models.offsets import (
     Costs,
     LabelStart,
     OffsetModel,
+    drawn_pen_logits,
     linear_shapes,
     lstm_gates,
     lstm_shapes,
@@ -162,5 +163,5 @@ class Step(nn.Module):
         row = torch.cat([place, pen], dim=1) * self.row_scale
         own, own_c = lstm_step(own @ self.hidden_weight + row @ self.row_weight + gate, own_c)
         chances, target = torch.split(own @ self.output_weight + self.output_bias, [PEN_STATES, PLACE], dim=1)
-        y = torch.cat([pen_logits(chances), target * self.box - place], dim=1)
+        y = torch.cat([drawn_pen_logits(chances), target * self.box - place], dim=1)
         return y, torch.cat([own, place], dim=1), torch.cat([own_c, rest], dim=1)

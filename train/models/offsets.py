@@ -13,9 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.manifest import OFFSET, PEN_STATES
 from sketch_edge.runtime.strokes import STROKE
 from sketch_edge.train.batches import Batch
+from sketch_edge.train.config import Config
 from sketch_edge.train.dataset import TRAIN, DataSet
 from sketch_edge.train.models.base import SketchModel, Task, weight_of
 
@@ -47,6 +49,18 @@ class OffsetModel(SketchModel):
     """A model with the head "offset": no latent vector, no mixture, no KL term; a subclass says what an error costs."""
 
     HEAD = OFFSET
+
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """Refuse a model that would not know which class it is to draw, the only thing that it is told.
+
+        Raises:
+            InputError: class_embedding is 0.
+        """
+        if config.model.class_embedding == 0:
+            raise InputError(
+                f"--set class_embedding=0: preset {config.preset} has no other input than the class; choose 1 or more"
+            )
 
     @abstractmethod
     def costs(self, batch: Batch, task: Task) -> Costs:
@@ -82,13 +96,14 @@ class LabelStart(nn.Module):
         self.register_buffer("embedding", embedding.weight.detach().clone())
         self.register_buffer("gate_weight", lstm_gates(weight_of(lstm, "weight_ih_l0")[:, STROKE:]))
         self.register_buffer("gate_bias", lstm_gates(weight_of(lstm, "bias_ih_l0") + weight_of(lstm, "bias_hh_l0")))
-        self.register_buffer("zeros", torch.zeros(1, width))
+        self.register_buffer("zeros", torch.zeros(1, 2 * width))
 
     def forward(self, z: Tensor, class_id: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give gate (B, 4H), h and c (B, S) from z (B, 0) and class_id, int64 (B,)."""
         gate = torch.index_select(self.embedding, 0, class_id) @ self.gate_weight + self.gate_bias
         everybody = class_id - class_id  # the first row, for as many sketches as there are
-        return gate, torch.index_select(self.zeros, 0, everybody), torch.index_select(self.zeros, 0, everybody)
+        h, c = torch.index_select(self.zeros, 0, everybody).chunk(2, dim=1)
+        return gate, h, c
 
 
 def pen_logits(chances: Tensor) -> Tensor:
@@ -97,6 +112,16 @@ def pen_logits(chances: Tensor) -> Tensor:
     The squared error is least at the conditional mean, and that of a column of ones and zeros is its chance.
     """
     return torch.log(torch.clamp(chances, PEN_FLOOR, 1.0))
+
+
+def drawn_pen_logits(chances: Tensor) -> Tensor:
+    """As `pen_logits`, of (B, 3), for a graph: a sketch gets the same bits alone as beside others.
+
+    onnxruntime takes logarithms of 16 numbers at once, and of what is left over in another way with other last bits; so
+    16 copies are taken of every number.
+    """
+    logits, _ = torch.split(pen_logits(torch.cat([chances] * 16, dim=1)), [PEN_STATES, 15 * PEN_STATES], dim=1)
+    return logits
 
 
 def pen_hits(scores: Tensor, target: Tensor, counted: Tensor) -> Tensor:
