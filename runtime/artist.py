@@ -80,7 +80,7 @@ class Order:
     """Which sketch of that seed, 0 .. 2**64 - 1."""
 
     temperature: float | None = None
-    """0 to 10; the bundle's own where not given."""
+    """0 to 10; that of its class where not given (`Artist.temperature_of`)."""
 
 
 class Artist:
@@ -117,6 +117,11 @@ class Artist:
         return self.manifest.classes
 
     @property
+    def listed_classes(self) -> tuple[str, ...]:
+        """Those of `classes` that are not hidden: hidden ones can be drawn too, but poorly, as their bundle says."""
+        return self.manifest.listed
+
+    @property
     def provider(self) -> str:
         """What it runs on: "cpu", "cuda" or "numpy"."""
         return self._session.provider
@@ -151,6 +156,14 @@ class Artist:
         self.class_id(name)
         return self.manifest.sizes.max_points
 
+    def is_hidden(self, name: str) -> bool:
+        """Whether the class `name` is none of `listed_classes`."""
+        return self.classes[self.class_id(name)] not in self.listed_classes
+
+    def temperature_of(self, name: str) -> float:
+        """What the class `name` is drawn with where nobody says a temperature: its own one, or that of the bundle."""
+        return self.manifest.defaults.temperature_of(self.label_of(name))
+
     def draw(
         self,
         name: str,
@@ -167,7 +180,7 @@ class Artist:
             name: a class; upper or lower case, spaces, "_" and "-" do not matter.
             seed: 0 .. 2**64 - 1; a random one where not given. It stands in the sketch.
             index: which sketch of that seed, 0 .. 2**64 - 1.
-            temperature: 0 (always the likeliest) to 10; the bundle's own where not given.
+            temperature: 0 (always the likeliest) to 10; that of the class where not given (`temperature_of`).
             max_points: where the sketch is cut, 1 to 10,000; the bundle's own where not given.
             **knobs: `pen_temperature`, `top_k` and `end_bias`, as in `sketch_edge.runtime.knobs.Knobs`.
 
@@ -214,37 +227,30 @@ class Artist:
         if isinstance(names, str):
             raise InputError(f"names: is the text {short(names)} (expected a list of class names); write [{names!r}]")
         ids = [self.class_id(name) for name in names]
-        seed, tau, most = _checked_seed(seed), self._checked_temperature(temperature), self._checked_points(max_points)
+        seed, tau, most = _checked_seed(seed), _checked_temperature(temperature), self._checked_points(max_points)
         first = _checked_integer("index", first_index, 0, KEY_LIMIT - max(1, len(ids)))
-        jobs = [Job(class_id, seed, first + number) for number, class_id in enumerate(ids)]
+        jobs = [self._job(class_id, seed, first + number, tau) for number, class_id in enumerate(ids)]
         chosen = Knobs(**knobs).fitting(self.manifest)
-        if chosen == PLAIN:
-            drawn = draw_sketches(self._session, self.manifest, jobs, tau, most)
-        else:  # draw.onnx knows no other choice
-            drawn = draw_rows(self._session, self.manifest, jobs, tau, most, chosen)
+        drawn = self._rows(jobs, most, chosen)
         how = chosen.describe()
-        return (self._sketch(job, rows, tau, how) for job, rows in zip(jobs, drawn, strict=True))
+        return (self._sketch(job, rows, how) for job, rows in zip(jobs, drawn, strict=True))
 
     def draw_orders(self, orders: Sequence[Order], *, max_points: int | None = None) -> list[Sketch]:
         """Draw a sketch for each order, each with its own seed, index and temperature: as `draw` gives it.
 
-        Sketches of equal temperature are drawn side by side, as in `draw_many`.
+        All are drawn side by side, as in `draw_many`.
 
         Raises:
             InputError, BundleError: as `draw`.
         """
         most = self._checked_points(max_points)
-        jobs: dict[float, list[tuple[int, Job]]] = {}
-        for number, order in enumerate(orders):
+        jobs = []
+        for order in orders:
             index = _checked_integer("index", order.index, 0, KEY_LIMIT - 1)
-            job = Job(self.class_id(order.name), _checked_seed(order.seed), index)
-            jobs.setdefault(self._checked_temperature(order.temperature), []).append((number, job))
-        sketches: dict[int, Sketch] = {}
-        for tau, numbered in jobs.items():
-            drawn = draw_sketches(self._session, self.manifest, [job for _, job in numbered], tau, most)
-            for (number, job), rows in zip(numbered, drawn, strict=True):
-                sketches[number] = self._sketch(job, rows, tau)
-        return [sketches[number] for number in range(len(orders))]
+            class_id, seed = self.class_id(order.name), _checked_seed(order.seed)
+            jobs.append(self._job(class_id, seed, index, _checked_temperature(order.temperature)))
+        drawn = self._rows(jobs, most)
+        return [self._sketch(job, rows) for job, rows in zip(jobs, drawn, strict=True)]
 
     def compose(self, composition: Composition, *, max_points: int | None = None) -> Scene:
         """Draw a page of things: each in its size and its place, and what lies behind something removed.
@@ -276,10 +282,13 @@ class Artist:
         line of which that is all is a dot. The pen also lifts when the stream ends.
         """
         class_id, seed = self.class_id(name), _checked_seed(seed)
-        job = Job(class_id, seed, _checked_integer("index", index, 0, KEY_LIMIT - 1))
-        tau, most = self._checked_temperature(temperature), self._checked_points(max_points)
+        index = _checked_integer("index", index, 0, KEY_LIMIT - 1)
+        job, most = (
+            self._job(class_id, seed, index, _checked_temperature(temperature)),
+            self._checked_points(max_points),
+        )
         chosen = Knobs(**knobs).fitting(self.manifest)
-        rows = stream_rows(self._session, self.manifest, job, tau, most, chosen)
+        rows = stream_rows(self._session, self.manifest, job, self.manifest.defaults.temperature, most, chosen)
         return Stream(_points(rows, self.manifest.grid), self.classes[class_id], seed, job.index)
 
     def reconstruct(self, sketch: Sketch, name: str | None = None, **options: Unpack[DrawOptions]) -> Sketch:
@@ -417,15 +426,28 @@ class Artist:
         return Settings(
             _checked_seed(options.get("seed")),
             _checked_integer("index", options.get("index", 0), 0, KEY_LIMIT - 1),
-            self._checked_temperature(options.get("temperature")),
+            _checked_temperature(options.get("temperature")),
             self._checked_points(options.get("max_points")),
             knobs.fitting(self.manifest),
         )
 
-    def _sketch(self, job: Job, drawn: Rows, tau: float, how: str = "") -> Sketch:
+    def _job(self, class_id: int, seed: int, index: int, temperature: float | None) -> Job:
+        """What is to be drawn, at the temperature of its class where none is given."""
+        if temperature is None:
+            temperature = self.manifest.defaults.temperature_of(self.manifest.classes[class_id])
+        return Job(class_id, seed, index, temperature=temperature)
+
+    def _rows(self, jobs: Sequence[Job], most: int, knobs: Knobs = PLAIN) -> Iterator[Rows]:
+        """Draw jobs side by side, each at its own temperature."""
+        tau = self.manifest.defaults.temperature  # of jobs that have none
+        if knobs == PLAIN:
+            return draw_sketches(self._session, self.manifest, jobs, tau, most)
+        return draw_rows(self._session, self.manifest, jobs, tau, most, knobs)  # draw.onnx knows no other choice
+
+    def _sketch(self, job: Job, drawn: Rows, how: str = "") -> Sketch:
         lines = [line / self.manifest.grid for line in stroke3_to_lines(drawn.rows)]
         label = self.classes[job.class_id]
-        return Sketch(tuple(lines), label, job.seed, job.index, tau, self.source, drawn.complete, how)
+        return Sketch(tuple(lines), label, job.seed, job.index, job.temperature, self.source, drawn.complete, how)
 
     def _nearest(self, name: str) -> str:
         """Say which classes a name may have meant."""
@@ -436,19 +458,10 @@ class Artist:
         )
         found = dict.fromkeys(self.classes[self._ids[each]] for each in nearest)
         if not found:
-            return "--list, or Artist.classes, names them all"
-        return f"the nearest: {', '.join(list(found)[:3])}"
-
-    def _checked_temperature(self, temperature: float | None) -> float:
-        if temperature is None:
-            return self.manifest.defaults.temperature
-        try:
-            value = float(temperature)
-        except (TypeError, ValueError, OverflowError):
-            value = -1.0
-        if not 0.0 <= value <= MAX_TEMPERATURE:  # false for nan too
-            raise InputError(f"temperature {short(temperature)}: choose a number, 0 to {MAX_TEMPERATURE:g}")
-        return value
+            everything = "--list" if len(self.listed_classes) == len(self.classes) else "--list --all"
+            return f"{everything}, or Artist.classes, names them all"
+        listed = set(self.listed_classes)
+        return f"the nearest: {', '.join(sorted(found, key=lambda each: each not in listed)[:3])}"
 
     def _checked_points(self, max_points: int | None) -> int:
         if max_points is None:
@@ -487,6 +500,18 @@ def _checked_seed(seed: int | None) -> int:
     if seed is None:
         return int.from_bytes(os.urandom(RANDOM_SEED_BITS // 8), "big")
     return _checked_integer("seed", seed, 0, KEY_LIMIT - 1)
+
+
+def _checked_temperature(temperature: float | None) -> float | None:
+    if temperature is None:
+        return None
+    try:
+        value = float(temperature)
+    except (TypeError, ValueError, OverflowError):
+        value = -1.0
+    if not 0.0 <= value <= MAX_TEMPERATURE:  # false for nan too
+        raise InputError(f"temperature {short(temperature)}: choose a number, 0 to {MAX_TEMPERATURE:g}")
+    return value
 
 
 def _checked_integer(name: str, value: int, low: int, high: int) -> int:

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 
 from sketch_edge.runtime.manifest import PEN_STATES, Manifest
 from sketch_edge.runtime.noise import Floats, Noise
-from sketch_edge.runtime.sampler import BATCH, BLOCK, Job, Rows, draw_rows
+from sketch_edge.runtime.sampler import BATCH, BLOCK, Job, Rows, draw_rows, first_latents
 from sketch_edge.runtime.session import Decoder, State
 from sketch_edge.runtime.strokes import START_TOKEN, STROKE
 
@@ -37,7 +38,9 @@ class BlockDecoder(Decoder, Protocol):
     def draws(self) -> bool:
         """Whether it can draw in blocks at all."""
 
-    def draw(self, x: Floats, state: State, gumbels: Floats, normals: Floats, tau: float) -> tuple[Floats, State]:
+    def draw(
+        self, x: Floats, state: State, gumbels: Floats, normals: Floats, tau: float | npt.NDArray[np.float64]
+    ) -> tuple[Floats, State]:
         """Take B sketches up to T steps on; see `Session.draw`."""
 
 
@@ -73,8 +76,9 @@ def draw_blocks(
 class _Pen:
     """One sketch while it is drawn."""
 
-    def __init__(self, number: int, noise: Noise) -> None:
+    def __init__(self, number: int, noise: Noise, tau: float) -> None:
         self.number = number
+        self.tau = tau
         self._noise = noise
         self._blocks: list[Floats] = []
         self.points = 0
@@ -122,13 +126,14 @@ class _Table:
         if not guests:
             return
         noises = [Noise(job.seed, job.index, self._sizes.latent, self._sizes.mixtures) for _, job in guests]
-        z = np.stack([noise.z for noise in noises]) * np.float32(math.sqrt(self._tau))
+        taus = [job.tau_beside(self._tau) for _, job in guests]
+        z = first_latents(noises, taus)
         state = self._decoder.start(z, [job.class_id for _, job in guests])
         x = np.repeat(FIRST_ROW, len(guests), axis=0)
         if self._pens:
             state = State(*(np.concatenate(both) for both in zip(self._state, state, strict=True)))
             x = np.concatenate([self._x, x])
-        self._pens += [_Pen(number, noise) for (number, _), noise in zip(guests, noises, strict=True)]
+        self._pens += [_Pen(number, noise, tau) for (number, _), noise, tau in zip(guests, noises, taus, strict=True)]
         self._x, self._state = x, state
 
     def draw(self) -> dict[int, Rows]:
@@ -140,7 +145,8 @@ class _Table:
             gumbels, normals = (part[:, None] for part in noise[0])
         else:
             gumbels, normals = (np.stack(parts, axis=1) for parts in zip(*noise, strict=True))
-        rows, self._state = self._decoder.draw(self._x, self._state, gumbels, normals, self._tau)
+        taus = np.array([pen.tau for pen in self._pens])
+        rows, self._state = self._decoder.draw(self._x, self._state, gumbels, normals, taus)
         self._x = rows[-1]
         ends = rows[:, :, STROKE - 1] > 0
         lengths = np.where(ends.any(axis=0), ends.argmax(axis=0), len(rows)).tolist()

@@ -76,6 +76,13 @@ class Job:
     """Stroke-5 rows in model units, (n, 5), that the model is told before it draws, as if it had drawn them (teacher
     forcing). They are not among the rows that it gives, take no noise, and count for nothing."""
 
+    temperature: float | None = None
+    """0 to 10; that of the call where not given."""
+
+    def tau_beside(self, tau: float) -> float:
+        """Its temperature in a call with the temperature `tau`."""
+        return tau if self.temperature is None else self.temperature
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -93,7 +100,7 @@ def draw_rows(
 ) -> Iterator[Rows]:
     """Draw sketches, many at a time; yields them in the order of `jobs`, each as soon as all before it are done.
 
-    Each is the same as if it were drawn alone.
+    Each is the same as if it were drawn alone. `tau` is the temperature of those whose job has none.
 
     Raises:
         BundleError: the model gives numbers that are not finite.
@@ -131,6 +138,12 @@ def stream_rows(
 def pen_temperature(tau: float) -> float:
     """The temperature of the pen states when that of the lines is `tau`: its fifth root, 0.63 for 0.1."""
     return float(tau ** (1.0 / 5.0))
+
+
+def first_latents(noises: Sequence[Noise], taus: Sequence[float]) -> Floats:
+    """Z of each sketch, (B, Z): its normals times the square root of its temperature."""
+    roots = np.array([math.sqrt(tau) for tau in taus], np.float32)
+    return np.stack([noise.z for noise in noises]) * roots[:, None]
 
 
 class _Pen:
@@ -196,7 +209,7 @@ class _Table:
             rows.append(self._steps.x[kept])
         self.pens = [
             *(
-                _Pen(number, job, noise, self._sizes.mixtures, self._tau, self._knobs)
+                _Pen(number, job, noise, self._sizes.mixtures, job.tau_beside(self._tau), self._knobs)
                 for (number, job), noise in zip(guests, noises, strict=True)
             ),
             *(self.pens[place] for place in kept),
@@ -210,7 +223,7 @@ class _Table:
         if all(job.start is not None for job in jobs):
             given = [job.start for job in jobs if job.start is not None]
             return State(*(np.concatenate(arrays) for arrays in zip(*given, strict=True)))
-        z = np.stack([noise.z for noise in noises]) * np.float32(math.sqrt(self._tau))
+        z = first_latents(noises, [job.tau_beside(self._tau) for job in jobs])
         states = self._decoder.start(z, [job.class_id for job in jobs])
         for place, job in enumerate(jobs):
             if job.start is not None:

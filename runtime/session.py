@@ -129,7 +129,9 @@ class Session:
                 self._step = self._load("step.onnx")
         return Steps(self._step, state, self._sizes, f"{self._bundle.path}:step.onnx")
 
-    def draw(self, x: Floats, state: State, gumbels: Floats, normals: Floats, tau: float) -> tuple[Floats, State]:
+    def draw(
+        self, x: Floats, state: State, gumbels: Floats, normals: Floats, tau: float | npt.NDArray[np.float64]
+    ) -> tuple[Floats, State]:
         """Take B sketches up to T steps on in one call, sampling included; it stops when every one has ended.
 
         Args:
@@ -137,7 +139,7 @@ class Session:
             state: as `start` gave it, or an earlier call.
             gumbels: (T, B, 3 + M) as `Noise.steps` gives them; -inf for an end that must not be chosen yet.
             normals: (T, B, 2), likewise.
-            tau: temperature, 0 to 10.
+            tau: temperature, 0 to 10; one for all, or that of each, (B,).
 
         Returns:
             The next N <= T rows, stroke-5 in model units, (N, B, 5), of which those behind an end row mean nothing;
@@ -151,7 +153,7 @@ class Session:
             **state._asdict(),
             "gumbels": gumbels,
             "normals": normals,
-            "temperature": np.full(len(x), tau),
+            "temperature": np.full(len(x), tau, np.float64),
             "steps": np.array(len(gumbels)),
         }
         rows, h, c = self._run(self._draw, "draw.onnx", ["rows", "h_next", "c_next"], feed)

@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from sketch_edge.runtime.artist import Artist, Order, Stream, _checked_integer, _checked_seed
+from sketch_edge.runtime.artist import Artist, Order, Stream, _checked_integer, _checked_seed, _checked_temperature
 from sketch_edge.runtime.bundle import SUFFIX, read_bundle, read_manifest
 from sketch_edge.runtime.errors import BundleError, InputError
 from sketch_edge.runtime.manifest import MAX_POINTS, Manifest, fold_name, short
@@ -111,6 +111,8 @@ class Shelf(Artist):
             for place in places
         }
         self._classes = tuple(shown.values())
+        hidden = {Place(number, name) for number, manifest in enumerate(self._manifests) for name in manifest.hidden}
+        self._listed = tuple(name for place, name in shown.items() if place not in hidden)
         self._numbers = {place: number for number, place in enumerate(shown)}
         self._ids = {fold_name(name): number for number, name in enumerate(self._classes)}
 
@@ -121,6 +123,11 @@ class Shelf(Artist):
     def classes(self) -> tuple[str, ...]:
         """Names of what it can draw, bundle by bundle; long ones where two bundles have a class of that name."""
         return self._classes
+
+    @property
+    def listed_classes(self) -> tuple[str, ...]:
+        """Those of `classes` that are not hidden by their bundle."""
+        return self._listed
 
     @property
     def provider(self) -> str:
@@ -166,6 +173,11 @@ class Shelf(Artist):
         """Points at which sketches of the class `name` are cut where nobody says another number."""
         return self._manifests[self._find(name).bundle].sizes.max_points
 
+    def temperature_of(self, name: str) -> float:
+        """What the class `name` is drawn with where nobody says a temperature."""
+        place = self._find(name)
+        return self._manifests[place.bundle].defaults.temperature_of(place.name)
+
     def artist_of(self, name: str) -> Artist:
         """The artist of the bundle that draws the class `name`; there it has the name that `label_of` gives."""
         return self._artist(self._find(name).bundle)
@@ -184,9 +196,7 @@ class Shelf(Artist):
         if isinstance(names, str):
             raise InputError(f"names: is the text {short(names)} (expected a list of class names); write [{names!r}]")
         places = [self._find(name) for name in names]
-        seed = _checked_seed(seed)
-        if temperature is not None:
-            temperature = self._checked_temperature(temperature)
+        seed, temperature = _checked_seed(seed), _checked_temperature(temperature)
         if max_points is not None:
             max_points = _checked_integer("max_points", max_points, 1, MAX_POINTS)
         first = _checked_integer("index", first_index, 0, KEY_LIMIT - max(1, len(places)))

@@ -63,9 +63,15 @@ class Settings:
 
     seed: int
     index: int
-    tau: float
+    temperature: float | None
+    """None: that of the class."""
+
     most: int
     knobs: Knobs
+
+    def tau(self, artist: Artist, name: str) -> float:
+        """The temperature for a drawing of the class `name`."""
+        return artist.temperature_of(name) if self.temperature is None else self.temperature
 
 
 def reconstruct(artist: Artist, settings: Settings, sketch: Sketch, name: str | None = None) -> Sketch:
@@ -81,15 +87,18 @@ def between(
     ends = [(bring(sketch), name or sketch.label) for sketch, name in zip((first, last), names, strict=True)]
     latents = [_encode(artist, given, name) for given, name in ends]
     shares = [number / (count - 1) for number in range(count)]
-    starts = []
+    warmth = [settings.tau(artist, name) for _, name in ends]
+    starts, taus = [], []
     for share in shares:
         z = slerp(latents[0], latents[1], share)
         near, far = (_start(artist, z, name) for _, name in ends)
         starts.append(blend(near, far, share))
+        taus.append(warmth[0] if warmth[0] == warmth[1] else (1 - share) * warmth[0] + share * warmth[1])
     labels = [ends[share > 0.5][1] for share in shares]
     # One noise for all: what differs between neighbours is where they are on the way, and nothing else.
     indices = [settings.index] * count
-    return _draw(artist, settings, starts, indices, labels, [f"between, {share:.3g}" for share in shares])
+    how = [f"between, {share:.3g}" for share in shares]
+    return _draw(artist, settings, starts, indices, labels, taus, how)
 
 
 def vary(
@@ -107,7 +116,8 @@ def vary(
         normals = Noise(settings.seed, index, artist.manifest.sizes.latent, artist.manifest.sizes.mixtures).z
         starts.append(_start(artist, spread(mu, normals, float(amount)), name))
     how = f"varied by {amount:.10g}" if amount else AGAIN
-    return _draw(artist, settings, starts, indices, [name] * count, [how] * count)
+    taus = [settings.tau(artist, name)] * count
+    return _draw(artist, settings, starts, indices, [name] * count, taus, [how] * count)
 
 
 def finish(
@@ -140,8 +150,9 @@ def finish(
             "give fewer strokes, or raise max_points"
         )
     starts = _endings(artist, settings, given, rows, name, latent, indices)
-    jobs = [_job(artist, settings, name, index, start, rows) for index, start in zip(indices, starts, strict=True)]
-    drawn = draw_rows(artist.session, artist.manifest, jobs, settings.tau, room, settings.knobs)
+    tau = settings.tau(artist, name)
+    jobs = [_job(artist, settings, name, index, start, tau, rows) for index, start in zip(indices, starts, strict=True)]
+    drawn = draw_rows(artist.session, artist.manifest, jobs, tau, room, settings.knobs)
     how = _how(settings, f"finished, latent {latent}{words}")
     plain = _sketch(artist, settings, jobs[0], (), how)
     return [
@@ -178,7 +189,7 @@ def _endings(
     """The state that each ending starts from."""
     if latent == "encode":
         return [_start(artist, _encode(artist, given, name), name)] * len(indices)
-    sizes, root = artist.manifest.sizes, np.float32(math.sqrt(settings.tau))
+    sizes, root = artist.manifest.sizes, np.float32(math.sqrt(settings.tau(artist, name)))
     starts = []
     for index in indices:
         if latent == "prior":
@@ -226,9 +237,10 @@ def _job(
     name: str,
     index: int,
     start: State,
+    tau: float,
     given: npt.NDArray[np.float32] | None = None,
 ) -> Job:
-    return Job(artist.class_id(name), settings.seed, index, start, given)
+    return Job(artist.class_id(name), settings.seed, index, start, given, tau)
 
 
 def _draw(
@@ -237,13 +249,15 @@ def _draw(
     starts: Sequence[State],
     indices: Sequence[int],
     names: Sequence[str],
+    taus: Sequence[float],
     how: Sequence[str],
 ) -> list[Sketch]:
     """Draw a sketch from each state."""
     jobs = [
-        _job(artist, settings, name, index, start) for name, index, start in zip(names, indices, starts, strict=True)
+        _job(artist, settings, name, index, start, tau)
+        for name, index, start, tau in zip(names, indices, starts, taus, strict=True)
     ]
-    drawn = draw_rows(artist.session, artist.manifest, jobs, settings.tau, settings.most, settings.knobs)
+    drawn = draw_rows(artist.session, artist.manifest, jobs, taus[0], settings.most, settings.knobs)
     sketches = []
     for job, rows, words in zip(jobs, drawn, how, strict=True):
         lines = tuple(line / artist.manifest.grid for line in stroke3_to_lines(rows.rows))
@@ -255,7 +269,7 @@ def _sketch(
     artist: Artist, settings: Settings, job: Job, lines: tuple[npt.NDArray[np.float64], ...], how: str
 ) -> Sketch:
     label = artist.classes[job.class_id]
-    return Sketch(lines, label, job.seed, job.index, settings.tau, artist.source, how=how)
+    return Sketch(lines, label, job.seed, job.index, job.temperature, artist.source, how=how)
 
 
 def _how(settings: Settings, words: str) -> str:

@@ -32,7 +32,7 @@ class Step:
     """Of the next drawing."""
 
     temperature: float | None
-    """None: the model's own."""
+    """None: that of the class."""
 
     sketch: Sketch | None = None
     """The drawing; None before the first."""
@@ -49,7 +49,7 @@ class Refinement:
         name: the class.
         seed: of all drawings; each takes the next index.
         index: the first.
-        temperature: the model's own where not given.
+        temperature: that of the class where not given.
         max_points: as in `Artist.draw`.
         **knobs: as in `Artist.draw`.
 
