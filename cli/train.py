@@ -91,7 +91,7 @@ def main(
         try:
             _watch(trainer, quiet)
             with _signals_as_wish() as wish:
-                finished = trainer.run(lambda: bool(wish))
+                finished = trainer.run(lambda: wish[0] if wish else 0)
         finally:
             for observer in trainer.observers:
                 observer.close()
@@ -103,7 +103,7 @@ def main(
             else f"stopped at step {trainer.state.step}; {out} is saved, go on with --resume"
         )
     if not finished:
-        raise Stopped(wish[0] if wish else signal.SIGTERM)  # no wish: another process was told to stop
+        raise Stopped(trainer.stopped_by)  # the number of the signal, also where another process had it
 
 
 def _check_paths(data: Path, out: Path, resume: bool, overwrite: bool) -> None:
@@ -274,12 +274,19 @@ def _memory_told(out: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals_as_wish() -> Iterator[list[int]]:
-    """Turn the first SIGINT or SIGTERM into a wish that the loop asks for after each step; a second ends at once."""
+    """Turn the first SIGINT or SIGTERM into a wish that the loop asks for after each step; a second ends at once.
+
+    Not under torchrun: what stops a whole service signals torchrun, which passes it on, and its processes too. Torchrun
+    itself ends a process that has not stopped within half a minute.
+    """
+    from sketch_edge.train.distributed import started_by_torchrun
+
     wish: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    watched = started_by_torchrun()
 
     def note(number: int, _: FrameType | None) -> None:
-        if wish:
+        if wish and not watched:
             raise Stopped(number)
         wish.append(number)
 

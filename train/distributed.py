@@ -15,7 +15,7 @@ the first step of each start.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -86,12 +86,15 @@ class Workers:
         total = self._reduced(parts.detach().clone(), distributed.ReduceOp.SUM)
         return total + (parts - parts.detach())  # exactly `total`, with the gradient of `parts`
 
-    def add(self, numbers: Sequence[float]) -> list[float]:
-        """Sum plain numbers over the processes, in float64; all get the same."""
+    def add(self, numbers: Mapping[str, float]) -> dict[str, float]:
+        """Sum named numbers over the processes, in their order; all get the same. Some may have no number of a name."""
         if self.count == 1:
-            return list(numbers)
-        summed = self._reduced(torch.tensor(numbers, dtype=torch.float64), distributed.ReduceOp.SUM)
-        return [float(number) for number in summed.tolist()]
+            return dict(numbers)
+        summed: dict[str, float] = {}
+        for theirs in self._gathered(dict(numbers)):
+            for name, number in theirs.items():
+                summed[name] = summed.get(name, 0.0) + number
+        return summed
 
     def sum_gradients(self, model: nn.Module) -> None:
         """Replace each gradient by its sum over the processes, in one transfer."""
@@ -101,17 +104,6 @@ class Workers:
         flat = self._reduced(torch.cat([each.reshape(-1) for each in gradients]), distributed.ReduceOp.SUM)
         for gradient, part in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
-
-    def average_gradients(self, model: nn.Module) -> None:
-        """Replace each gradient by its mean over the processes."""
-        self.sum_gradients(model)
-        for parameter in model.parameters():
-            if self.count > 1 and parameter.grad is not None:
-                parameter.grad /= self.count
-
-    def any(self, flag: bool) -> bool:
-        """Whether any process says yes; all get the same answer."""
-        return bool(self.largest(flag))
 
     def largest(self, number: int) -> int:
         """The largest of the processes' numbers; all get the same."""

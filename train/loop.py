@@ -8,6 +8,7 @@ checkpoint holds weights, optimiser and counters, and a resumed training ends wi
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
@@ -17,13 +18,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from sketch_edge.runtime.errors import CheckpointError, InputError, UnfinishedError
+from sketch_edge.runtime.errors import CheckpointError, InputError, SketchError, UnfinishedError
 from sketch_edge.train.about import About, check_exportable
 from sketch_edge.train.batches import Batch, TrainBatches, valid_batches
 from sketch_edge.train.checkpoint import MAX_BYTES, Checkpoint, load_weights, save_checkpoint
 from sketch_edge.train.config import Config, TrainConfig, count_steps
 from sketch_edge.train.dataset import TRAIN, VALID, DataSet
-from sketch_edge.train.distributed import Workers
+from sketch_edge.train.distributed import Workers, fingerprint
 from sketch_edge.train.finetune import Source, take_units
 from sketch_edge.train.losses import Losses, kl_weight_at
 from sketch_edge.train.models import check_settings, kind_of, make_model, weight_shapes
@@ -32,6 +33,12 @@ from sketch_edge.train.resume import MOMENTS, Machine, State, load_resume, on_cp
 
 SEEDS = 2**63
 """torch takes seeds below this."""
+
+PARTS = ("offset", "pen", "kl")
+"""The losses that a total is made of."""
+
+DROPOUT = 0x1E3779B97F4A7C15
+"""How far the seeds of dropout are from those of the batch, and from process to process."""
 
 
 class Observer(Protocol):
@@ -101,18 +108,28 @@ class Trainer:
         self.figures: dict[str, float] = {}
         """What the last validation found beside the losses, where the kind of model has such figures."""
         self.saved = False
+        self.stopped_by = 0
+        """What `should_stop` said when it ended a run."""
         self.workers = Workers.join(device)
+        if self.settings.batch < self.workers.count:
+            raise InputError(
+                f"--set batch={self.settings.batch}: is fewer than the {self.workers.count} processes that share it; "
+                "make it larger, or start fewer"
+            )
 
-    def run(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
+    def run(self, should_stop: Callable[[], int] = lambda: 0) -> bool:
         """Train until the last step or the early stopping; returns whether that was reached.
 
-        `should_stop` is asked after each step: when it says yes before that, the state is saved and False is returned.
+        `should_stop` is asked after each step: when it gives a number (of a signal, say) other than 0 before that, in
+        any process, the state is saved, the number is in `stopped_by` and False is returned.
 
         Raises:
+            InputError: processes that train together were not started alike.
             UnfinishedError: a loss, gradient or weight was NaN or infinite, or the checkpoint could not be written;
                 the file holds the state of the last save.
         """
         settings, state = self.settings, self.state
+        self._check_alike()
         while state.step < settings.steps and not self._out_of_patience():
             losses, points, rates = self._step(self.batches[state.step])
             state.step += 1
@@ -123,15 +140,15 @@ class Trainer:
             due = self.validates and (last or state.step % settings.valid_every == 0)
             found = self._validate(losses) if due else None
             last = last or self._out_of_patience()
-            stopped = self.workers.any(should_stop())
-            if last or stopped or state.step % settings.save_every == 0:
+            self.stopped_by = self.workers.largest(should_stop())
+            if last or self.stopped_by or state.step % settings.save_every == 0:
                 self.save()
             # Pictures come after the save: a disk that they fill must not cost the training.
             if found is not None:
                 self._tell("on_valid", state.step, found, state.best_step == state.step)
             if settings.sheet_every and (last or state.step % settings.sheet_every == 0):
                 self._tell("on_sheet", state.step, self.running.eval())
-            if stopped and not last:
+            if self.stopped_by and not last:
                 return False
         return True
 
@@ -143,7 +160,7 @@ class Trainer:
             group["lr"] = rate
         mine = batch.share(self.workers).to(self.device)
         self.model.train()
-        torch.manual_seed((settings.seed * 1_000_003 + step) % SEEDS)
+        torch.manual_seed((self._seed + (1 + self.workers.rank) * DROPOUT) % SEEDS)
         weight = kl_weight_at(step, settings.kl_weight, settings.kl_start, settings.kl_rate)
         loss, losses = self.model.loss(mine, self._task(len(batch.lengths), weight))
         self.optimizer.zero_grad(set_to_none=True)
@@ -163,8 +180,15 @@ class Trainer:
         """What the loss of a batch depends on now."""
         step, settings = self.state.step, self.settings
         epoch = step * settings.batch // max(self.about.drawings, 1)
-        workers = self.workers if training else Workers()
-        return Task(settings, self.about.max_points, kl_weight, step, epoch, self.autocast, training, sketches, workers)
+        task = Task(settings, self.about.max_points, kl_weight, step, epoch, self.autocast, training, sketches)
+        if not training:
+            return task
+        return replace(task, workers=self.workers, random=torch.Generator(self.device).manual_seed(self._seed % SEEDS))
+
+    @property
+    def _seed(self) -> int:
+        """Of everything random in the step to come."""
+        return self.settings.seed * 1_000_003 + self.state.step
 
     def _follow_weights(self) -> None:
         """Move the running mean of the weights on; it starts short, so that it forgets the random start."""
@@ -198,23 +222,23 @@ class Trainer:
     def evaluate(self, split: int) -> Losses:
         """Losses of a split with the running mean of the weights, at full KL weight, z at its posterior mean.
 
-        Means over all sketches of the split: how it is cut into batches does not matter.
+        Means over all sketches of the split: how it is cut into batches, and which process has them, does not matter.
         """
         self.running.eval()
-        sums, sketches = [0.0, 0.0, 0.0], 0
-        figures: dict[str, float] = {}
+        sums: dict[str, float] = {}
+        batches = valid_batches(self.data, split, self.settings.batch, self.about.scale)
         with torch.no_grad():
-            for batch in valid_batches(self.data, split, self.settings.batch, self.about.scale):
+            for batch in itertools.islice(batches, self.workers.rank, None, self.workers.count):
                 batch = batch.to(self.device)
                 task = self._task(len(batch.lengths), self.settings.kl_weight, training=False)
                 _, losses = self.running.loss(batch, task)
-                parts = (losses.offset, losses.pen, losses.kl)
-                sums = [s + part * len(batch.lengths) for s, part in zip(sums, parts, strict=True)]
-                for name, figure in self.running.figures(batch, task).items():
-                    figures[name] = figures.get(name, 0.0) + figure * len(batch.lengths)
-                sketches += len(batch.lengths)
-        self.figures = {name: figure / max(sketches, 1) for name, figure in figures.items()}
-        return self._at_full_weight(*(total / max(sketches, 1) for total in sums))
+                means = {name: getattr(losses, name) for name in PARTS} | self.running.figures(batch, task)
+                for name, mean in {"sketches": 1.0, **means}.items():
+                    sums[name] = sums.get(name, 0.0) + mean * len(batch.lengths)
+        sums = self.workers.add(sums)
+        sketches = sums.pop("sketches", 1.0)
+        self.figures = {name: total / sketches for name, total in sums.items()}
+        return self._at_full_weight(*(self.figures.pop(name, 0.0) for name in PARTS))
 
     def _at_full_weight(self, offset: float, pen: float, kl: float) -> Losses:
         """Losses of a split, with the total that validations are compared by."""
@@ -222,16 +246,24 @@ class Trainer:
         return Losses(offset, pen, kl, float(self.model.total(parts, self.settings, self.settings.kl_weight)))
 
     def save(self) -> None:
-        """Write the checkpoint (the first process alone does).
+        """Write the checkpoint: the first process does, and the others know whether it could.
 
         Raises:
-            UnfinishedError: a weight is not finite, and nothing was written; or as `write_atomic`.
+            UnfinishedError: a weight is not finite, or not the same in all processes, and nothing was written; or as
+                `write_atomic`.
         """
         for model in (self.model, self.running):
             if not all(bool(torch.isfinite(weight).all()) for weight in model.parameters()):
                 self._stop_for("a weight is not finite")
+        if found := self.workers.difference({"weights": fingerprint(self.model)}):
+            raise UnfinishedError(f"{self.out}: {found} at step {self.state.step}; use machines of one kind")
+        failed: SketchError | None = None
         if self.workers.rank == 0:
-            save_checkpoint(self.out, self.checkpoint())
+            try:
+                save_checkpoint(self.out, self.checkpoint())
+            except SketchError as error:
+                failed = error
+        self.workers.agree(failed)
         self.saved = True
 
     def checkpoint(self) -> Checkpoint:
@@ -292,6 +324,19 @@ class Trainer:
 
     def _machine(self) -> Machine:
         return Machine(torch.get_num_threads(), self.workers.count, self.device.type, self.autocast)
+
+    def _check_alike(self) -> None:
+        """Refuse to start where processes that train together would not do the same."""
+        facts = {
+            "data": self.about.data_sha256[:12],
+            **self.config.to_dict(),
+            "version of torch": torch.__version__,
+            "bf16": self.autocast,
+            "step": self.state.step,
+            "weights": fingerprint(self.model),
+        }
+        if found := self.workers.difference(facts):
+            raise InputError(f"{found}; start all processes with the same data, checkpoint, options and packages")
 
     def _out_of_patience(self) -> bool:
         return 0 < self.settings.patience <= self.state.bad_validations

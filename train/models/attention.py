@@ -116,8 +116,7 @@ class AttentionSeq2Seq(OffsetModel):
         share = teacher_share(task.settings, task.epoch) if task.training else 1.0
         taught = None
         if share < 1:
-            coins = torch.rand(task.sketches, len(batch.rows), device=batch.rows.device)  # for all processes alike
-            taught = (task.workers.mine(coins) < share).t()
+            taught = (task.uniforms(len(batch.rows), batch.rows.device) < share).t()
         with torch.autocast(batch.rows.device.type, torch.bfloat16, enabled=task.bf16):
             output = self(batch.rows[:-1], batch.class_ids, taught)
         return squared_costs(at_least_float32(output), pen_first(self._in_boxes(batch.rows[1:])), batch.counted)

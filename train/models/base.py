@@ -58,9 +58,16 @@ class Task:
     workers: Workers = field(default_factory=Workers)
     """Who has the others."""
 
+    random: torch.Generator | None = None
+    """Random numbers of the whole mini-batch, the same in every process. Dropout takes torch's own, which are not."""
+
     def normals(self, width: int, device: torch.device) -> Tensor:
         """Standard normals for the sketches at hand, (B, width): this process's share of those of the mini-batch."""
-        return self.workers.mine(torch.randn(self.sketches, width, device=device))
+        return self.workers.mine(torch.randn(self.sketches, width, device=device, generator=self.random))
+
+    def uniforms(self, width: int, device: torch.device) -> Tensor:
+        """Uniform numbers in [0, 1) for the sketches at hand, (B, width), shared in the same way."""
+        return self.workers.mine(torch.rand(self.sketches, width, device=device, generator=self.random))
 
 
 class SketchModel(nn.Module, ABC):
