@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 @click.option(
     "--from", "source", type=click.Path(path_type=Path), help="Start from this model.pt or bundle, or from 'shipped'."
 )
+@click.option(
+    "--parts",
+    multiple=True,
+    type=click.Choice(["encoder", "decoder", "embedding"]),
+    help="Take only this part over from --from; repeat for two.  [default: all]",
+)
 @click.option("--preset", help="Named settings to start from: vae-gmm.  [default: vae-gmm]")
 @click.option("--steps", type=click.IntRange(1, 10**8), help="Mini-batches in all.  [default: the preset's, 20000]")
 @click.option("--resume", is_flag=True, help="Go on from --out, bit for bit.")
@@ -44,6 +51,7 @@ def main(
     data: Path | None,
     out: Path,
     source: Path | None,
+    parts: tuple[str, ...],
     preset: str | None,
     steps: int | None,
     resume: bool,
@@ -59,11 +67,12 @@ def main(
 
     Beside model.pt a folder model.log/ is kept: loss.png, sheet-STEP.png (drawings by people and by the model so far),
     training.gif (how its drawings changed), drawing.gif and progress.png (how one comes about), the drawings in
-    samples.ndjson, and a TensorBoard log. Ctrl-C saves and stops; --resume goes on from there, as it does after a crash.
+    samples.ndjson, and a TensorBoard log. Ctrl-C saves and stops; --resume goes on from there, as after a crash.
 
     With --from a training starts from another model instead of from nothing: few drawings and few steps will do. Its
     sizes and its scale are kept; classes that both have keep what the model knows of them, and classes that DATA.NPZ
-    lacks are left behind. 'shipped' is the bundle that comes with the package.
+    lacks are left behind. 'shipped' is the bundle that comes with the package. With --parts only its encoder, its
+    decoder or the embedding of its classes is taken over, and the rest starts anew, for as many steps as any training.
 
     \b
     Examples:
@@ -71,6 +80,7 @@ def main(
         sketch-train data.npz --out model.pt --steps 40000 --set batch=100 --set latent=64
         sketch-train data.npz --out model.pt --resume
         sketch-train mine.npz --from shipped --out mine.pt
+        sketch-train mine.npz --from before.pt --parts decoder --parts embedding --set encoder_hidden=128 --out new.pt
         sketch-train --settings
         torchrun --nproc-per-node 4 -m sketch_edge.cli.train data.npz --out model.pt
     """  # noqa: D301 - click wants the control character itself
@@ -78,7 +88,9 @@ def main(
     changes |= {name: value for name, value in (("steps", steps), ("seed", seed)) if value is not None}
     if source is not None and resume:
         raise InputError("--from: starts a training, --resume goes on with one (and needs no source); leave --from out")
-    start = None if source is None else _load_source(source, preset, data, out, overwrite)
+    if parts and source is None:
+        raise InputError("--parts: are those of another model; name it with --from")
+    start = None if source is None else replace(_load_source(source, preset, data, out, overwrite), parts=parts)
     config = _settings_of(preset, changes) if start is None else start.config(changes)
     if show:
         click.echo(_list_settings(config))
@@ -89,7 +101,7 @@ def main(
     with _memory_told(out):
         trainer = _make_trainer(data, out, None if resume else config, preset, changes, device, threads, start)
         try:
-            _watch(trainer, quiet)
+            _watch(trainer, quiet, parts)
             with _signals_as_wish() as wish:
                 finished = trainer.run(lambda: wish[0] if wish else 0)
         finally:
@@ -180,7 +192,7 @@ def _make_trainer(
     return trainer
 
 
-def _watch(trainer: Trainer, quiet: bool) -> None:
+def _watch(trainer: Trainer, quiet: bool, parts: tuple[str, ...]) -> None:
     """Say what will be done, and let the first process show and log it."""
     if trainer.workers.rank != 0:
         return
@@ -195,8 +207,9 @@ def _watch(trainer: Trainer, quiet: bool) -> None:
         f"{parameters:,} parameters; {trainer.device.type}, {'bf16' if trainer.autocast else 'fp32'}; log in {log}/"
     )
     if about.source and trainer.state.step == 0:
+        taken = f"the {' and '.join(parts)} of " if parts else ""
         say(
-            f"starts from {about.source} (sha256 {about.source_sha256[:12]}), in its scale {about.scale:.3f} "
+            f"starts from {taken}{about.source} (sha256 {about.source_sha256[:12]}), in its scale {about.scale:.3f} "
             f"(the drawings' own is {trainer.data.scale:.3f}); {settings.steps} steps of {settings.batch}, "
             f"learning rate {settings.learning_rate:g}"
         )

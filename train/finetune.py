@@ -24,7 +24,9 @@ from sketch_edge.train.about import About
 from sketch_edge.train.checkpoint import Checkpoint, load_checkpoint
 from sketch_edge.train.config import PRESETS, Config, ModelConfig
 from sketch_edge.train.credit import join_credits
+from sketch_edge.train.models import weight_shapes
 from sketch_edge.train.models.base import EMBEDDING
+from sketch_edge.train.parts import check_parts, take_parts
 
 SHIPPED = "shipped"
 """What `--from` calls the bundle that comes with the package."""
@@ -58,6 +60,9 @@ class Source:
 
     checkpoint: Checkpoint
 
+    parts: tuple[str, ...] = ()
+    """Which of `train.parts.PARTS` are taken over, the others start anew; all where empty."""
+
     @property
     def about(self) -> About:
         """What the model says about itself."""
@@ -66,10 +71,18 @@ class Source:
     def config(self, changes: Mapping[str, Any]) -> Config:
         """Give the settings of a fine-tuning: sizes of this model, `DEFAULTS`, and what the user changes.
 
+        Where parts alone are taken over, the training is as long as one from nothing, and sizes may change that
+        these parts do not have.
+
         Raises:
             InputError: an unknown or impossible setting, or a size that is not that of the model.
         """
         preset = PRESETS[self.checkpoint.config.preset].config
+        if self.parts:
+            config = replace(preset, model=self.checkpoint.config.model).replace(changes)
+            shapes = weight_shapes(config, len(self.about.classes))
+            check_parts(self.name, self.checkpoint.weights, shapes, self.parts)
+            return config
         start = replace(preset, model=replace(self.checkpoint.config.model, dropout=0.0))
         wanted = start.replace(DEFAULTS).replace(changes)
         for name in (each.name for each in fields(ModelConfig) if each.name != "dropout"):
@@ -81,13 +94,13 @@ class Source:
         return wanted
 
     def start(self, about: About, seed: int) -> tuple[dict[str, Tensor], About]:
-        """Give the weights to start from, for a data set that `about` describes, and what to say about the new model.
+        """Give the weights taken over, for a data set that `about` describes, and what to say about the new model.
 
         Args:
             about: of the data set, in its own units.
             seed: of the embeddings of new classes.
         """
-        weights = {name: tensor.clone() for name, tensor in self.checkpoint.weights.items()}
+        weights = take_parts(self.checkpoint.weights, self.parts)
         if EMBEDDING in weights:
             weights[EMBEDDING] = embed(weights[EMBEDDING], self.about.classes, about.classes, seed)
         credit, licence = join_credits(

@@ -67,7 +67,8 @@ class Trainer:
         device: cpu or cuda.
         observers: told of every step.
         data_name: what to call the data set in an error.
-        source: the model to start from; its sizes have to be those of `config`. Random weights where not given.
+        source: the model to start from; its sizes, or those of the parts that are taken, have to be those of `config`.
+            All other weights are random.
 
     Raises:
         InputError: data that cannot be trained on or whose model no bundle could carry, or a model too large to save.
@@ -92,11 +93,14 @@ class Trainer:
         _check_size(config, len(data.class_names))
         torch.manual_seed(self.settings.seed)
         self.model = make_model(config, len(data.class_names)).to(device)
-        if source is None:
-            self.model.fit(data, self.about.scale)
-        else:
+        weights = None
+        if source is not None:
             weights, self.about = source.start(self.about, self.settings.seed)
-            load_weights(self.model, weights, f"{source.name}:weights")
+        if source is None or source.parts:
+            self.model.fit(data, self.about.scale)
+        if source is not None and weights is not None:
+            kept = _copy_weights(self.model) if source.parts else {}
+            load_weights(self.model, {**kept, **weights}, f"{source.name}:weights")
         self.running = copy.deepcopy(self.model).requires_grad_(False)  # the mean of the weights, for export
         self.best_weights = _copy_weights(self.running)
         self.optimizer = make_optimizer(self.model, self.settings)

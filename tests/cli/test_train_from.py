@@ -69,6 +69,15 @@ def test_a_model_is_gone_on_from(before, tmp_path):
     assert found.about.credit == "Ada"
 
 
+def test_parts_are_taken_over_alone(before, tmp_path):
+    """It is said which; sizes that they do not have may be chosen."""
+    args = ["--parts", "decoder", "--parts", "embedding", "--set", "encoder_hidden=5", "--steps", 2, *QUICK]
+    result = _run(before / "data.npz", "--from", before / "before.pt", "--out", tmp_path / "new.pt", *args)
+    assert result.exit_code == 0, result.output
+    assert "starts from the decoder and embedding of before.pt (sha256 " in result.stderr
+    assert load_checkpoint(tmp_path / "new.pt").config.model.encoder_hidden == 5
+
+
 def test_settings_are_shown_as_they_will_be(before):
     """Sizes of the model, gentle defaults, changes of one's own."""
     shown = _run("--settings", "--from", before / "before.pt", "--set", "steps=77").stdout
@@ -86,6 +95,8 @@ def test_settings_are_shown_as_they_will_be(before):
         (["--from", "data.npz"], "data.npz: is no checkpoint"),
         (["--from", "out.pt", "--overwrite"], "out.pt: is the model to start from itself"),
         (["--from", "before.pt"], "out.pt: exists"),
+        (["--parts", "encoder"], "--parts: are those of another model; name it with --from"),
+        (["--from", "before.pt", "--parts", "encoder", "--set", "latent=5"], "--parts encoder: posterior.bias is 8 in"),
     ],
 )
 def test_what_cannot_be_gone_on_from(before, tmp_path, monkeypatch, args, line):
