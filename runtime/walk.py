@@ -90,12 +90,12 @@ FORMS: Mapping[str, Form] = {
 
 _START = "Add Concat DequantizeLinear Gather MatMul Reshape Split Sub Tanh"
 _STEP = (
-    "Add Cast Clip Concat DequantizeLinear Identity LayerNormalization Log MatMul MatMulInteger Mul QuantizeLinear "
+    "Add Cast Clip Concat DequantizeLinear LayerNormalization Log MatMul MatMulInteger Mul QuantizeLinear "
     "Reshape Sigmoid Softmax Split Sub Tanh Unsqueeze"
 )
 _ENCODE = "Add Cast Concat DequantizeLinear Exp Gather LSTM MatMul Mul Reshape Split Tanh Transpose Unsqueeze"
 _DRAW = "Cast ConstantOfShape DequantizeLinear Less Loop Mul Pad Pow Shape Split Sqrt Unsqueeze Where"
-_BODY = f"{_STEP} ArgMax Div Exp Gather GatherElements Less Max Min ReduceMin Round Sqrt"
+_BODY = f"{_STEP} ArgMax Div Exp Gather GatherElements Identity Less Max Min ReduceMin Round Sqrt"
 
 OPERATORS: Mapping[str, frozenset[str]] = {
     "start.onnx": frozenset(_START.split()),

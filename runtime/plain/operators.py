@@ -129,13 +129,6 @@ def _each(function: Callable[..., object]) -> Callable[[Room, Node, Sequence[Any
     return build
 
 
-def _identity(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
-    """A copy: an output must not be the memory of an input."""
-    out = room.empty(values[0].shape, values[0].dtype.type)
-    room.later(np.copyto, out, values[0])
-    return [out]
-
-
 def _clip(room: Room, node: Node, values: Sequence[Any]) -> Sequence[Tensor]:
     x, low, high = _real(values)
     if low.ndim or high.ndim:
@@ -374,7 +367,6 @@ OPERATORS = {
     "DequantizeLinear": Operator(_dequantize, (2, 3), attributes=("axis",)),
     "Exp": Operator(_each(np.exp), (1, 1)),
     "Gather": Operator(_gather, (2, 2), attributes=("axis",)),
-    "Identity": Operator(_identity, (1, 1)),
     "LSTM": Operator(_lstm, (3, 7), (2, 3), attributes=("direction", "hidden_size"), fixed=(1, 2, 3)),
     "LayerNormalization": Operator(_layer_normalization, (3, 3), attributes=("axis", "epsilon", "stash_type")),
     "Log": Operator(_each(np.log), (1, 1)),

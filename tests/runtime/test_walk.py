@@ -12,6 +12,7 @@ import pytest
 
 from sketch_edge.runtime.bundle import Bundle, open_bundle, read_bundle
 from sketch_edge.runtime.errors import BundleError
+from sketch_edge.runtime.manifest import MAX_CONSTANT, MAX_STATE
 from sketch_edge.runtime.plain.session import PlainSession
 from sketch_edge.runtime.session import Session, load_graph
 from sketch_edge.runtime.walk import FORMS, OPERATORS
@@ -322,10 +323,11 @@ def test_the_list_is_closed():
     assert frozenset().union(*OPERATORS.values()) == set(FORMS)
 
 
-def test_a_model_without_latent_vector_passes():
-    """Its z is (B, 0), and its first state a table."""
-    sizes = replace(TINY.manifest.sizes, latent=0)
-    widths = {"gate": 4 * sizes.hidden, "h": sizes.hidden, "c": sizes.hidden}
+@pytest.mark.parametrize(("state", "constant"), [(None, None), (5, 1), (MAX_STATE, MAX_CONSTANT)])
+def test_a_model_without_latent_vector_passes(state, constant):
+    """Its z is (B, 0), and its first state a table, as wide as a manifest may say."""
+    sizes = replace(TINY.manifest.sizes, latent=0, state=state, constant=constant)
+    widths = {"gate": sizes.constant_width, "h": sizes.state_width, "c": sizes.state_width}
     info = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(
         [node("Gather", [f"first_{name}", "class_id"], [name], axis=0) for name in widths],
