@@ -13,6 +13,8 @@ Shapes: B sketches, T rows, P positions, D memory (both directions), H decoder u
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -28,6 +30,7 @@ from sketch_edge.train.models.offsets import (
     OUTPUT,
     Costs,
     OffsetModel,
+    drawn_pen_logits,
     linear_shapes,
     lstm_gates,
     lstm_shapes,
@@ -177,12 +180,9 @@ class AttentionSeq2Seq(OffsetModel):
 
 
 def attend(query: Tensor, memory: Tensor) -> Tensor:
-    """Mixture (B, D) of the memories (B, P, D), weighted by the softmax of their products with the query (B, D).
-
-    Products are summed place by place: a product of matrices would round otherwise beside other sketches than alone.
-    """
-    weights = torch.softmax((memory * query.unsqueeze(1)).sum(dim=2), dim=1)
-    return (memory * weights.unsqueeze(2)).sum(dim=1)
+    """Mixture (B, D) of the memories (B, P, D), weighted by the softmax of their products with the query (B, D)."""
+    weights = torch.softmax((memory @ query.unsqueeze(2)).flatten(1), dim=1)
+    return (weights.unsqueeze(1) @ memory).flatten(1)
 
 
 def own_row(output: Tensor) -> Tensor:
@@ -193,7 +193,7 @@ def own_row(output: Tensor) -> Tensor:
 
 def teacher_share(settings: TrainConfig, epoch: int) -> float:
     """Chance that a row is the teacher's, in an epoch counted from 0."""
-    return settings.teacher_forcing * settings.teacher_decay**epoch
+    return settings.teacher_forcing * math.pow(settings.teacher_decay, epoch)
 
 
 class Start(nn.Module):
@@ -262,5 +262,5 @@ class Step(nn.Module):
         h_0, c_0 = lstm_step(h_0 @ self.hidden_weight + asked + self.bias, c_0)
         h_1, c_1 = lstm_step(h_1 @ self.second_hidden_weight + h_0 @ self.second_weight + self.second_bias, c_1)
         chances, offset = torch.split(h_1 @ self.output_weight + self.output_bias, [PEN_STATES, 2], dim=1)
-        y = torch.cat([pen_logits(chances), offset * self.box], dim=1)
+        y = torch.cat([drawn_pen_logits(chances), offset * self.box], dim=1)
         return y, torch.cat([h_0, h_1], dim=1), torch.cat([c_0, c_1], dim=1)
