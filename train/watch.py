@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -58,6 +59,13 @@ class ProgressBar:
     def on_valid(self, step: int, losses: Losses, best: bool) -> None:
         """Show the validation loss from now on."""
         self._valid = f" valid {losses.reconstruction:+.3f}{'*' if best else ''}"
+
+    def on_figures(self, step: int, figures: dict[str, float]) -> None:
+        """Leave a line for each validation, such as the pen accuracy of an epoch, and show it from now on."""
+        told = ", ".join(f"{name.replace('_', ' ')} {figure:.3f}" for name, figure in figures.items())
+        self._valid += f" {told}"
+        if not self._bar.disable:
+            self._bar.write(f"step {step}:{self._valid}", file=sys.stderr)
 
     def on_sheet(self, step: int, model: SketchModel) -> None:
         """Nothing to show."""
@@ -126,6 +134,10 @@ class LogFolder:
         self._log("valid", _named(losses), step)
         self._writer.flush()
         plot_losses(self._state.history, self.folder / "loss.png")
+
+    def on_figures(self, step: int, figures: dict[str, float]) -> None:
+        """Log what else was found."""
+        self._log("valid", figures, step)
 
     def on_sheet(self, step: int, model: SketchModel) -> None:
         """Draw a sheet with the weights for export, and the other pictures from its drawings."""

@@ -88,6 +88,17 @@ def test_the_bar_says_the_losses_and_hides_when_asked(capfd):
         assert ("L_R +1.500 KL 0.250 valid +0.750*" in shown) == (not hidden)
 
 
+def test_further_figures_are_told_and_logged(tmp_path, capfd):
+    """A line for each validation stays on the screen, and TensorBoard has the numbers."""
+    bar, log = ProgressBar(10), LogFolder(tmp_path / "log", Config(model=MODEL), ABOUT, State())
+    for each in (bar, log):
+        each.on_valid(4, LOSSES, True)
+        each.on_figures(4, {"pen_accuracy": 0.875})
+        each.close()
+    assert "step 4: valid +1.500* pen accuracy 0.875" in capfd.readouterr().err
+    assert _scalars(tmp_path / "log", "valid/pen_accuracy") == [(4, 0.875)]
+
+
 def test_a_sheet_has_a_row_for_each_of_the_classes_asked_for(model, tmp_path):
     """More classes make a taller picture; the step is in the name."""
     heights = []
