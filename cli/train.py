@@ -267,7 +267,13 @@ def _device(name: str) -> torch.device:
         raise InputError("--device cuda: this torch sees no CUDA device; use --device cpu or install a CUDA build")
     if not available or name == "cpu":
         return torch.device("cpu")
-    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # torchrun gives each process a GPU of its own
+    place = int(os.environ.get("LOCAL_RANK", "0"))  # torchrun gives each process of a machine a GPU of its own
+    if place >= torch.cuda.device_count():
+        raise InputError(
+            f"--device {name}: {torch.cuda.device_count()} CUDA devices are too few for process {place} of a machine; "
+            "start as many processes as devices, or use --device cpu"
+        )
+    torch.cuda.set_device(place)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuDNN's LSTM is not reproducible
     return torch.device("cuda")
 

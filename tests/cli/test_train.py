@@ -1,6 +1,5 @@
 """sketch-train as a command: a table of what it refuses, what it leaves behind, and a kill in the middle."""
 
-import contextlib
 import dataclasses
 import os
 import shutil
@@ -310,28 +309,12 @@ def test_killed_training_resumes_to_the_same_weights(data, tmp_path, number, cod
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.log", "cut.pt", "straight.log", "straight.pt"]
 
 
-def test_two_processes_train_one_model(data, tmp_path):
-    """torchrun's two processes end with one checkpoint, written by the first, which said all there was to say."""
-    out = tmp_path / "model.pt"
-    command = [
-        sys.executable,
-        *("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
-        *("-m", "sketch_edge.cli.train", str(data), "--out", str(out), "--steps", "4", "--quiet", "--threads", "1"),
-        *("--device", "cpu", "--set", "sheet_every=0", *SMALL),
-    ]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
-        _, errors = process.communicate(timeout=120)
-    finally:
-        with contextlib.suppress(ProcessLookupError):  # torchrun alone would leave its two behind
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, errors
-    assert errors.count("then: sketch-export") == 1
-    found = load_checkpoint(out)
-    assert found.resume["processes"] == 2
-    assert found.about.step == 4
+def test_more_processes_than_gpus_are_refused(data, tmp_path, monkeypatch):
+    """Each needs one of its own."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    _check_refused(_run(data, "--out", tmp_path / "m.pt"), "--device auto: 2 CUDA devices are too few for process 2")
 
 
 def test_a_batch_systems_variables_do_not_make_several_processes(data, tmp_path, monkeypatch):
