@@ -53,7 +53,7 @@ def assemble_encode(model: SketchVAE) -> onnx.ModelProto:
     """
     real, whole = TensorProto.FLOAT, TensorProto.INT64
     graph = helper.make_graph(
-        _encode_nodes(model.config.encoder_hidden),
+        _encode_nodes(model.config.encoder_hidden, bool(model.config.class_embedding)),
         "encode",
         [
             helper.make_tensor_value_info("strokes", real, ["batch", "rows", STROKE]),
@@ -73,39 +73,36 @@ def _encode_tensors(model: SketchVAE) -> dict[str, npt.NDArray[Any]]:
     def both(*names: str) -> npt.NDArray[np.float32]:
         return np.stack([np.concatenate([_onnx_gates(weight_of(lstm, name)) for name in names]) for lstm in encoders])
 
+    of_class: dict[str, npt.NDArray[Any]] = {}
+    if model.config.class_embedding:
+        of_class = {
+            "embedding": _array(model.embedding.weight),
+            "start_weight": _array(model.encoder_start.weight).T,
+            "start_bias": _array(model.encoder_start.bias),
+            "direction": np.array([0], np.int64),
+        }
     return {
-        "embedding": _array(model.embedding.weight),
-        "start_weight": _array(model.encoder_start.weight).T,
-        "start_bias": _array(model.encoder_start.bias),
+        **of_class,
         "lstm_w": both("weight_ih_l0"),
         "lstm_r": both("weight_hh_l0"),
         "lstm_b": both("bias_ih_l0", "bias_hh_l0"),
         "posterior_weight": _array(model.posterior.weight).T,
         "posterior_bias": _array(model.posterior.bias),
         "flat": np.array([-1, 2 * model.config.encoder_hidden], np.int64),
-        "direction": np.array([0], np.int64),
         "half": np.array(0.5, np.float32),
     }
 
 
-def _encode_nodes(units: int) -> list[onnx.NodeProto]:
-    """The operators of encode.onnx: the class sets the states that both directions start from."""
+def _encode_nodes(units: int, of_class: bool) -> list[onnx.NodeProto]:
+    """The operators of encode.onnx: the class sets the states that both directions start from, else they are zeros."""
     node = helper.make_node
-    starts = ["h_forward", "c_forward", "h_backward", "c_backward"]
     return [
         node("Transpose", ["strokes"], ["by_row"], perm=[1, 0, 2]),
         node("Cast", ["length"], ["length_32"], to=TensorProto.INT32),
-        node("Gather", ["embedding", "class_id"], ["label"], axis=0),
-        node("MatMul", ["label", "start_weight"], ["start_product"]),
-        node("Add", ["start_product", "start_bias"], ["start_sum"]),
-        node("Tanh", ["start_sum"], ["start"]),
-        node("Split", ["start"], starts, axis=1, num_outputs=4),
-        *(node("Unsqueeze", [name, "direction"], [f"{name}_3d"]) for name in starts),
-        node("Concat", ["h_forward_3d", "h_backward_3d"], ["h_start"], axis=0),
-        node("Concat", ["c_forward_3d", "c_backward_3d"], ["c_start"], axis=0),
+        *(_encode_start() if of_class else []),
         node(
             "LSTM",
-            ["by_row", "lstm_w", "lstm_r", "lstm_b", "length_32", "h_start", "c_start"],
+            ["by_row", "lstm_w", "lstm_r", "lstm_b", "length_32", *(["h_start", "c_start"] if of_class else [])],
             ["", "h_last"],
             hidden_size=units,
             direction="bidirectional",
@@ -117,6 +114,22 @@ def _encode_nodes(units: int) -> list[onnx.NodeProto]:
         node("Split", ["posterior"], ["mu", "log_variance"], axis=1, num_outputs=2),
         node("Mul", ["log_variance", "half"], ["log_sigma"]),
         node("Exp", ["log_sigma"], ["sigma"]),
+    ]
+
+
+def _encode_start() -> list[onnx.NodeProto]:
+    """The first states of both directions, of the class."""
+    node = helper.make_node
+    starts = ["h_forward", "c_forward", "h_backward", "c_backward"]
+    return [
+        node("Gather", ["embedding", "class_id"], ["label"], axis=0),
+        node("MatMul", ["label", "start_weight"], ["start_product"]),
+        node("Add", ["start_product", "start_bias"], ["start_sum"]),
+        node("Tanh", ["start_sum"], ["start"]),
+        node("Split", ["start"], starts, axis=1, num_outputs=4),
+        *(node("Unsqueeze", [name, "direction"], [f"{name}_3d"]) for name in starts),
+        node("Concat", ["h_forward_3d", "h_backward_3d"], ["h_start"], axis=0),
+        node("Concat", ["c_forward_3d", "c_backward_3d"], ["c_start"], axis=0),
     ]
 
 

@@ -143,8 +143,8 @@ def export_bundle(
 
 def _check_large_enough(model: SketchModel) -> None:
     """Refuse int8 where a matrix is so small that it is never rounded, or the cell is none that int8 is made for."""
-    if not isinstance(model, SketchVAE):
-        raise InputError("quantize 'int8': is made for the cell lstm of a vae-gmm alone; choose w8 or none")
+    if not isinstance(model, SketchVAE) or model.config.cell != "lstm":
+        raise InputError("quantize 'int8': is made for decoders with a mixture and the cell lstm; choose w8 or none")
     smallest = model.config.decoder_hidden * min(4 * model.config.decoder_hidden, model.head.out_features)
     if smallest < SMALLEST:
         raise InputError(f"quantize 'int8': this decoder is too small for it ({smallest} weights); choose w8 or none")

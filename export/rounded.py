@@ -42,7 +42,7 @@ def quantised_copy(model: SketchModel) -> SketchModel:
 
 def _round_encoder(model: SketchVAE) -> None:
     """Round the weights of encode.onnx, where both directions lie in one tensor."""
-    for linear in (model.encoder_start, model.posterior):
+    for linear in (*([model.encoder_start] if model.config.class_embedding else []), model.posterior):
         linear.weight.copy_(_rounded(linear.weight))
     both = (model.encoder_forward, model.encoder_backward)
     for name in ("weight_ih_l0", "weight_hh_l0"):

@@ -13,11 +13,16 @@ from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.manifest import short
 
 DEFAULT_PRESET = "vae-gmm"
+DROPOUTS = frozenset({"dropout", "recurrent_dropout", "input_dropout"})
+"""Fields of `ModelConfig` that no weight depends on: they may change in a training under way."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of the class-conditioned VAE; the defaults are the preset `vae-gmm` (Ha & Eck 2017, section 3.2)."""
+    """What a network is made of; the defaults are the preset `vae-gmm` (Ha & Eck 2017, section 3.2).
+
+    A kind of model uses those that it has a place for.
+    """
 
     encoder_hidden: int = 256
     """Units of the encoder LSTM in each direction."""
@@ -26,16 +31,31 @@ class ModelConfig:
     """Units of the decoder LSTM."""
 
     latent: int = 128
-    """Size Nz of the latent vector z."""
+    """Size Nz of the latent vector z; 0 is a decoder alone, without encoder and KL."""
 
     class_embedding: int = 64
-    """Size of the vector that stands for a class."""
+    """Size of the vector that stands for a class; 0 is no class input: all drawings are learnt as one class."""
 
     mixtures: int = 20
     """Normals M in the mixture over the next offset."""
 
     dropout: float = 0.0
     """Share of the decoder's outputs that is dropped before the output layer, in training only."""
+
+    cell: str = "lstm"
+    """Of the decoder: lstm, layernorm (Ba et al. 2016) or hyper (a smaller LSTM steers it; Ha et al. 2016)."""
+
+    hyper_hidden: int = 256
+    """Units of the smaller LSTM of the cell hyper."""
+
+    hyper_embedding: int = 32
+    """Numbers by which it steers each gate of the cell hyper."""
+
+    recurrent_dropout: float = 0.0
+    """Share of the candidate g that is dropped in each step, in training only; for the cells layernorm and hyper."""
+
+    input_dropout: float = 0.0
+    """Share of the numbers of the decoder's input rows that is dropped, in training only."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +190,7 @@ class Config:
         return PRESETS[self.preset].kind
 
     CHOICES: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "cell": ("lstm", "layernorm", "hyper"),
         "optimizer": ("adam", "adamw", "rmsprop"),
         "schedule": ("cosine", "exponential", "plateau", "constant"),
         "clip": ("value", "norm", "none"),
@@ -180,10 +201,14 @@ class Config:
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
         "encoder_hidden": (1, 4096),
         "decoder_hidden": (1, 2048),
-        "latent": (1, 1024),
-        "class_embedding": (1, 1024),
+        "latent": (0, 1024),
+        "class_embedding": (0, 1024),
         "mixtures": (1, 100),
         "dropout": (0, 0.95),
+        "hyper_hidden": (1, 2048),
+        "hyper_embedding": (1, 256),
+        "recurrent_dropout": (0, 0.95),
+        "input_dropout": (0, 0.95),
         "steps": (1, 10**8),
         "epochs": (0, 10**6),
         "batch": (1, 65_536),
@@ -315,6 +340,31 @@ PRESETS: Mapping[str, Preset] = _presets(
         "class-conditioned VAE with a mixture decoder (Ha & Eck 2017), all classes in one model",
         ModelConfig(),
         TrainConfig(),
+    ),
+    (
+        "sketch-rnn",
+        "vae",
+        "the VAE as Ha & Eck 2017 trained it: one class, no class input, fixed KL weight, every row's pen learnt",
+        ModelConfig(encoder_hidden=256, decoder_hidden=512, latent=128, class_embedding=0, mixtures=20),
+        TrainConfig(
+            batch=100,
+            learning_rate=1e-3,
+            learning_rate_end=1e-5,
+            warmup=0,
+            schedule="exponential",
+            learning_rate_decay=0.9999,
+            clip="value",
+            clip_at=1.0,
+            kl_weight=0.5,
+            kl_start=1.0,
+            kl_min=0.2,
+            scale_jitter=0.15,
+            point_drop=0.10,
+            pen_rows="all",
+            few_shot=0.0,
+            ema=0.0,
+            balance=1.0,
+        ),
     ),
     (
         "lstm",

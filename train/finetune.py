@@ -22,7 +22,7 @@ from sketch_edge.runtime.errors import CheckpointError, InputError
 from sketch_edge.runtime.manifest import MANIFEST, fold_name
 from sketch_edge.train.about import About
 from sketch_edge.train.checkpoint import Checkpoint, load_checkpoint
-from sketch_edge.train.config import PRESETS, Config, ModelConfig
+from sketch_edge.train.config import DROPOUTS, PRESETS, Config, ModelConfig
 from sketch_edge.train.credit import join_credits
 from sketch_edge.train.models import weight_shapes
 from sketch_edge.train.models.base import EMBEDDING
@@ -83,9 +83,9 @@ class Source:
             shapes = weight_shapes(config, len(self.about.classes))
             check_parts(self.name, self.checkpoint.weights, shapes, self.parts)
             return config
-        start = replace(preset, model=replace(self.checkpoint.config.model, dropout=0.0))
+        start = replace(preset, model=self.checkpoint.config.model).replace(dict.fromkeys(DROPOUTS, 0.0))
         wanted = start.replace(DEFAULTS).replace(changes)
-        for name in (each.name for each in fields(ModelConfig) if each.name != "dropout"):
+        for name in (each.name for each in fields(ModelConfig) if each.name not in DROPOUTS):
             old, new = getattr(start.model, name), getattr(wanted.model, name)
             if old != new:
                 raise InputError(

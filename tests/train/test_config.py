@@ -39,7 +39,7 @@ def test_seeds_that_no_float_can_tell_are_taken(seed):
 @pytest.mark.parametrize(
     ("name", "value", "what"),
     [
-        ("latent", 0, "from 1 to 1024"),
+        ("latent", -1, "from 0 to 1024"),
         ("latent", "2.0", "a whole number"),
         ("latent", 2.5, "a whole number"),
         ("latent", True, "a whole number"),

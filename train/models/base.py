@@ -212,7 +212,7 @@ class SketchModel(nn.Module, ABC):
         """Class embeddings (B, E); E is 0 where the model has no class input."""
         embedding = getattr(self, EMBEDDING.partition(".")[0], None)
         if embedding is None:
-            return torch.zeros(len(class_ids), 0, device=class_ids.device)
+            return next(self.parameters()).new_zeros(len(class_ids), 0)
         found = embedding(class_ids)
         assert isinstance(found, Tensor)
         return found

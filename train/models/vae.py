@@ -8,19 +8,28 @@ Shapes: B sketches, T rows, H decoder units, He encoder units a direction, M nor
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.manifest import PEN_STATES
 from sketch_edge.runtime.strokes import STROKE
 from sketch_edge.train.batches import Batch
-from sketch_edge.train.config import ModelConfig, TrainConfig
+from sketch_edge.train.config import Config, ModelConfig, TrainConfig
+from sketch_edge.train.dataset import DataSet
 from sketch_edge.train.losses import kl_divergence, offset_nll, pen_nll
 from sketch_edge.train.mixture import split_output
 from sketch_edge.train.models.base import SketchModel, State, Task, at_least_float32, weight_of
-from sketch_edge.train.models.cut import Start, Step
+from sketch_edge.train.models.cells import CELLS, HyperLSTM, LayerNormLSTM
+from sketch_edge.train.models.cut import ConstantStart, HyperStep, NormedStep, Start, Step
+
+MIXED = "sketch"
+"""The one class of a model that learnt several without being told which is which."""
 
 
 class Forward(NamedTuple):
@@ -44,36 +53,52 @@ class SketchVAE(SketchModel):
         classes: number of classes.
     """
 
-    SETTINGS = frozenset({"encoder_hidden", "decoder_hidden", "latent", "class_embedding", "mixtures", "dropout"})
+    SETTINGS = frozenset(
+        {
+            *("encoder_hidden", "decoder_hidden", "latent", "class_embedding", "mixtures"),
+            *("cell", "hyper_hidden", "hyper_embedding", "dropout", "recurrent_dropout", "input_dropout"),
+        }
+    )
 
     def __init__(self, config: ModelConfig, classes: int) -> None:
         super().__init__(config, classes)
         E, Z, H, He = config.class_embedding, config.latent, config.decoder_hidden, config.encoder_hidden
-        self.embedding = nn.Embedding(classes, E)
-        # Two one-directional LSTMs: the backward one reads a copy reversed within each length, so padding is
-        # always at the end and no packing is needed (packing halves the throughput on a CPU).
-        self.encoder_start = nn.Linear(E, 4 * He)
-        self.encoder_forward = nn.LSTM(STROKE, He)
-        self.encoder_backward = nn.LSTM(STROKE, He)
-        self.posterior = nn.Linear(2 * He, 2 * Z)
-        self.decoder_start = nn.Linear(Z + E, 2 * H)
-        self.decoder = nn.LSTM(STROKE + Z + E, H)
+        if E:
+            self.embedding = nn.Embedding(classes, E)
+        if Z:
+            if E:
+                self.encoder_start = nn.Linear(E, 4 * He)
+            # Two one-directional LSTMs: the backward one reads a copy reversed within each length, so padding is
+            # always at the end and no packing is needed (packing halves the throughput on a CPU).
+            self.encoder_forward = nn.LSTM(STROKE, He)
+            self.encoder_backward = nn.LSTM(STROKE, He)
+            self.posterior = nn.Linear(2 * He, 2 * Z)
+        if Z + E:
+            self.decoder_start = nn.Linear(Z + E, 2 * self.state)
+        self.decoder: nn.LSTM | LayerNormLSTM | HyperLSTM = (
+            nn.LSTM(STROKE + Z + E, H) if config.cell == "lstm" else CELLS[config.cell](config, Z + E)
+        )
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(H, 6 * config.mixtures + PEN_STATES)
         self._initialise()
 
     def _initialise(self) -> None:
         """Orthogonal recurrent weights and a forget gate that starts open, as is usual for long sequences."""
-        for lstm in (self.encoder_forward, self.encoder_backward, self.decoder):
+        encoders = [self.encoder_forward, self.encoder_backward] if self.latent else []
+        for lstm in (*encoders, self.decoder):
+            if not isinstance(lstm, nn.LSTM):
+                continue  # cells of our own begin so by themselves
             hidden = lstm.hidden_size
             for gate in weight_of(lstm, "weight_hh_l0").chunk(4):
                 nn.init.orthogonal_(gate)
             nn.init.xavier_uniform_(weight_of(lstm, "weight_ih_l0"))
             weight_of(lstm, "bias_hh_l0").zero_()
             weight_of(lstm, "bias_ih_l0").zero_()[hidden : 2 * hidden] = 1.0
-        nn.init.normal_(self.embedding.weight, std=0.5)
-        nn.init.normal_(self.posterior.weight, std=0.01)
-        nn.init.zeros_(self.posterior.bias)
+        if self.config.class_embedding:
+            nn.init.normal_(self.embedding.weight, std=0.5)
+        if self.latent:
+            nn.init.normal_(self.posterior.weight, std=0.01)
+            nn.init.zeros_(self.posterior.bias)
 
     def forward(self, rows: Tensor, lengths: Tensor, class_ids: Tensor, noise: Tensor, counted: Tensor) -> Forward:
         """Encode a batch, draw z and decode it with teacher forcing.
@@ -85,7 +110,10 @@ class SketchVAE(SketchModel):
             noise: standard normals for z, (B, Z).
             counted: which of the T outputs are wanted, bool (T, B).
         """
-        label = self.embedding(class_ids)  # (B, E)
+        label = self.label(class_ids)  # (B, E)
+        if not self.latent:
+            nothing = noise.new_zeros(len(label), 0)
+            return Forward(self.decode(rows[:-1], nothing, label, counted), nothing, nothing)
         mu, log_variance = self.encode(rows[1:], lengths, label)
         z = mu + torch.exp(0.5 * log_variance) * noise  # sigma = exp(sigma-hat / 2), eq. 2
         return Forward(self.decode(rows[:-1], z, label, counted), mu, log_variance)
@@ -98,10 +126,13 @@ class SketchVAE(SketchModel):
             lengths: rows before the end row, int64 (B,), each at least 1.
             label: class embeddings, (B, E).
         """
-        start = torch.tanh(self.encoder_start(label)).unsqueeze(0)  # the class sets the states both LSTMs start from
-        h_forward, c_forward, h_backward, c_backward = (part.contiguous() for part in start.chunk(4, dim=2))
-        ahead, _ = self.encoder_forward(sketch, (h_forward, c_forward))
-        back, _ = self.encoder_backward(_reverse_within(sketch, lengths), (h_backward, c_backward))
+        ahead_from = back_from = None
+        if self.config.class_embedding:  # the class sets the states both LSTMs start from
+            start = torch.tanh(self.encoder_start(label)).unsqueeze(0)
+            h_forward, c_forward, h_backward, c_backward = (part.contiguous() for part in start.chunk(4, dim=2))
+            ahead_from, back_from = (h_forward, c_forward), (h_backward, c_backward)
+        ahead, _ = self.encoder_forward(sketch, ahead_from)
+        back, _ = self.encoder_backward(_reverse_within(sketch, lengths), back_from)
         last = (lengths - 1).view(1, -1, 1).expand(1, -1, self.config.encoder_hidden)
         ends = torch.cat([ahead.gather(0, last)[0], back.gather(0, last)[0]], dim=1)  # (B, 2He)
         mu, log_variance = at_least_float32(self.posterior(ends)).chunk(2, dim=1)
@@ -120,7 +151,10 @@ class SketchVAE(SketchModel):
         return at_least_float32(self.head(self.dropout(hidden[counted])))
 
     def start(self, z: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the decoder's first state h and c, each (1, B, H): tanh(W [z, label] + b)."""
+        """Give the decoder's first state h and c, each (1, B, S): tanh(W [z, label] + b), zeros without both."""
+        if not self.latent + self.config.class_embedding:
+            zeros = self.head.weight.new_zeros(1, len(label), self.state)
+            return zeros, zeros
         state = torch.tanh(self.decoder_start(_condition(z, label))).unsqueeze(0)
         h, c = (part.contiguous() for part in state.chunk(2, dim=2))
         return h, c
@@ -128,10 +162,23 @@ class SketchVAE(SketchModel):
     def unroll(
         self, rows: Tensor, z: Tensor, label: Tensor, state: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Take the decoder over rows from a state: hidden vectors (T, B, H) and the state after the last row."""
-        condition = _condition(z, label).unsqueeze(0).expand(len(rows), -1, -1)
-        hidden, state = self.decoder(torch.cat([rows, condition.to(rows.dtype)], dim=2), state)
-        return hidden, state
+        """Take the decoder over rows from a state: hidden vectors (T, B, H) and the state after the last row.
+
+        Args:
+            rows: stroke-5, (T, B, 5).
+            z: (B, Z).
+            label: (B, E).
+            state: h and c, each (1, B, S).
+        """
+        condition = _condition(z, label)
+        if self.config.input_dropout:
+            rows = F.dropout(rows, self.config.input_dropout, self.training)
+        if isinstance(self.decoder, nn.LSTM):
+            spread = condition.unsqueeze(0).expand(len(rows), -1, -1)
+            hidden, state = self.decoder(torch.cat([rows, spread.to(rows.dtype)], dim=2), state)
+            return hidden, state
+        hidden, (h, c) = self.decoder(rows, self.decoder.gate(condition), (state[0][0], state[1][0]))
+        return hidden, (h.unsqueeze(0), c.unsqueeze(0))
 
     def parts(self, batch: Batch, task: Task) -> Tensor:
         """L_s, L_p and KL (eq. 9-10); z at its posterior mean when validating."""
@@ -142,11 +189,15 @@ class SketchVAE(SketchModel):
         with torch.autocast(device.type, torch.bfloat16, enabled=task.bf16):
             forward: Forward = self(batch.rows, batch.lengths, batch.class_ids, noise, counted)
         offset, pen = reconstruction(forward, batch, counted, task.max_points * task.sketches)
+        if not width:
+            return torch.stack([offset, pen, torch.zeros_like(pen)])
         kl = kl_divergence(forward.mu, forward.log_variance) * (len(batch.lengths) / task.sketches)
         return torch.stack([offset, pen, kl])
 
     def total(self, parts: Tensor, settings: TrainConfig, kl_weight: float) -> Tensor:
-        """L_s + L_p + w * max(KL, KL_min) (eq. 11)."""
+        """L_s + L_p + w * max(KL, KL_min) (eq. 11); without a latent vector L_s + L_p."""
+        if not self.latent:
+            return parts[0] + parts[1]
         return parts[0] + parts[1] + kl_weight * torch.clamp(parts[2], min=settings.kl_min)
 
     @property
@@ -154,9 +205,21 @@ class SketchVAE(SketchModel):
         """Nz."""
         return self.config.latent
 
+    @property
+    def state(self) -> int:
+        """Width of the decoder's state."""
+        return self.hidden + self.config.hyper_hidden if self.config.cell == "hyper" else self.hidden
+
+    @property
+    def constant(self) -> int:
+        """Width of what z and the class tell every step."""
+        return 4 * self.state
+
     def cut(self) -> tuple[nn.Module, nn.Module]:
         """See `SketchModel`."""
-        return Start(self), Step(self)
+        steps: dict[str, type[nn.Module]] = {"lstm": Step, "layernorm": NormedStep, "hyper": HyperStep}
+        start = Start(self) if self.latent + self.config.class_embedding else ConstantStart(self)
+        return start, steps[self.config.cell](self)
 
     def first_state(self, z: Tensor, class_ids: Tensor) -> State:
         """See `SketchModel`."""
@@ -171,17 +234,19 @@ class SketchVAE(SketchModel):
 
     def output(self, h: Tensor) -> Tensor:
         """See `SketchModel`."""
-        y = self.head(h)
+        y = self.head(h[:, : self.hidden])
         assert isinstance(y, Tensor)
         return y
 
     def matrices(self) -> dict[str, list[Tensor]]:
         """See `SketchModel`; the columns of the row stand apart from those of z and the class."""
-        incoming = weight_of(self.decoder, "weight_ih_l0")
-        return {
-            "start.onnx": [self.decoder_start.weight.detach(), incoming[:, STROKE:]],
-            "step.onnx": [incoming[:, :STROKE], weight_of(self.decoder, "weight_hh_l0"), self.head.weight.detach()],
-        }
+        if isinstance(self.decoder, nn.LSTM):
+            incoming = weight_of(self.decoder, "weight_ih_l0")
+            start, step = [incoming[:, STROKE:]], [incoming[:, :STROKE], weight_of(self.decoder, "weight_hh_l0")]
+        else:
+            start, step = self.decoder.matrices()
+        first = [self.decoder_start.weight.detach()] if self.latent + self.config.class_embedding else []
+        return {"start.onnx": [*first, *start], "step.onnx": [*step, self.head.weight.detach()]}
 
     @staticmethod
     def weight_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, ...]]:
@@ -197,16 +262,39 @@ class SketchVAE(SketchModel):
             shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
             return {f"{name}.{part}_l0": shape for part, shape in shapes.items()}
 
-        return {
-            "embedding.weight": (classes, E),
-            **linear("encoder_start", E, 4 * He),
-            **lstm("encoder_forward", STROKE, He),
-            **lstm("encoder_backward", STROKE, He),
-            **linear("posterior", 2 * He, 2 * Z),
-            **linear("decoder_start", Z + E, 2 * H),
-            **lstm("decoder", STROKE + Z + E, H),
-            **linear("head", H, 6 * config.mixtures + PEN_STATES),
-        }
+        C = Z + E
+        S = H + config.hyper_hidden if config.cell == "hyper" else H
+        shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (classes, E)} if E else {}
+        if Z:
+            shapes |= linear("encoder_start", E, 4 * He) if E else {}
+            shapes |= lstm("encoder_forward", STROKE, He) | lstm("encoder_backward", STROKE, He)
+            shapes |= linear("posterior", 2 * He, 2 * Z)
+        shapes |= linear("decoder_start", C, 2 * S) if C else {}
+        if config.cell == "lstm":
+            shapes |= lstm("decoder", STROKE + C, H)
+        else:
+            shapes |= {f"decoder.{name}": shape for name, shape in CELLS[config.cell].shapes(config, C).items()}
+        return shapes | linear("head", H, 6 * config.mixtures + PEN_STATES)
+
+    @classmethod
+    def check(cls, config: Config) -> None:
+        """Refuse settings of a cell that is not chosen."""
+        model, usual = config.model, ModelConfig()
+        if model.cell == "lstm" and model.recurrent_dropout:
+            raise InputError(
+                f"--set recurrent_dropout={model.recurrent_dropout:g}: cell lstm is torch's own, which drops nothing "
+                "inside; choose --set cell=layernorm or cell=hyper, or leave it out"
+            )
+        for name in ("hyper_hidden", "hyper_embedding"):
+            if model.cell != "hyper" and getattr(model, name) != getattr(usual, name):
+                raise InputError(f"--set {name}={getattr(model, name)}: is for --set cell=hyper alone; leave it out")
+
+    @classmethod
+    def adapt(cls, data: DataSet, config: Config) -> DataSet:
+        """Without a class input, all classes are learnt as one; it is called `MIXED` where there are several."""
+        if config.model.class_embedding or len(data.class_names) == 1:
+            return data
+        return replace(data, class_names=(MIXED,), class_ids=np.zeros_like(data.class_ids))
 
 
 def _condition(z: Tensor, label: Tensor) -> Tensor:
