@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from sketch_edge.cli.command import SketchCommand, leave, say, section
+from sketch_edge.cli.draw_listing import print_classes, print_machines, say_hidden
 from sketch_edge.cli.draw_options import (
     FORMATS,
     LARGEST_SEED,
@@ -73,7 +74,14 @@ MOST_SCATTERED = 300
 @engine_options
 @click.pass_context
 def main(
-    context: click.Context, /, out: str | None, format: str | None, live: str | None, listed: bool, **given: Any
+    context: click.Context,
+    /,
+    out: str | None,
+    format: str | None,
+    live: str | None,
+    listed: bool,
+    everything: bool,
+    **given: Any,
 ) -> None:
     """Draw a class, such as a star, with a trained model: as a picture, a film, or a program for a pen plotter.
 
@@ -96,12 +104,18 @@ def main(
         sketch-draw --between cats.ndjson:3 owls.ndjson --count 7 --out way.svg
         sketch-draw --class cat --format json --out - | head -c 300
         sketch-draw --list
+        sketch-draw --list --all
     """  # noqa: D301 - click wants the control character itself
     sampling, together = grouped(Sampling, given), grouped(Together, given)
     subject, paper, look = grouped(Subject, given), grouped(Paper, given), grouped(Look, given)
     plotter, engine = grouped(Plotter, given), grouped(Engine, given)
-    if listed or plotter.machines or plotter.show:
-        click.echo(_listing(engine, plotter, listed))
+    if everything and not listed:
+        raise InputError("--all: goes with --list, to name hidden classes too; leave it out")
+    if listed:
+        print_classes(engine, everything)
+        return
+    if plotter.machines or plotter.show:
+        print_machines(plotter)
         return
     if together.refine:
         refine(context, lambda: _load(engine), subject, sampling, out)
@@ -133,9 +147,17 @@ def main(
     say(f"{where}{count} {'sketch' if count == 1 else 'sketches'} by {artist.source} on {artist.provider}")
     for line in report:
         say(line)
+    say_hidden(artist, _names(subject, composition, givens))
     if cut:
         say(f"note: {cut} of {count} cut at {_most_points(artist, subject)} points, where the model would have gone on")
     say(f"seed {seed}; again: {_command_again(context, seed)}")
+
+
+def _names(subject: Subject, composition: Composition | None, givens: Sequence[GivenFile]) -> list[str]:
+    """The classes that the model drew, as they were written."""
+    if composition is not None:
+        return [member.thing.label for member in composition.members if member.thing.sketch is None]
+    return [given.name for given in givens] or list(subject.names)
 
 
 def _most_points(artist: Artist, subject: Subject) -> str:
@@ -144,24 +166,6 @@ def _most_points(artist: Artist, subject: Subject) -> str:
         return str(subject.max_points)
     most = sorted({artist.most_points(name) for name in subject.names or artist.classes})
     return str(most[0]) if len(most) == 1 else f"{most[0]} to {most[-1]}"
-
-
-def _listing(engine: Engine, plotter: Plotter, classes: bool) -> str:
-    """What --list, --list-machines and --show print."""
-    from sketch_edge.cli.draw_plot import list_machines, read_machine
-    from sketch_edge.runtime.bundle import open_bundle
-
-    if classes:
-        if engine.model is not None and engine.model.is_dir():
-            from sketch_edge.runtime.shelf import Shelf
-
-            return "\n".join(Shelf(engine.model, provider="numpy").classes)  # which is not started
-        return "\n".join(open_bundle(engine.model).manifest.classes)
-    if plotter.machines:
-        return list_machines()
-    from sketch_edge.runtime.plot.machine import describe_machine
-
-    return describe_machine(read_machine(plotter)).rstrip("\n")
 
 
 def _check_subject(subject: Subject, paper: Paper, sampling: Sampling) -> None:

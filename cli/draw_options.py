@@ -74,7 +74,7 @@ subject_options = options(
         "--temperature",
         type=FiniteRange(0, 10),
         metavar="T",
-        help="How freely: 0 draws the likeliest lines, 1 as varied as people do.  [default: the model's]",
+        help="How freely: 0 draws the likeliest lines, 1 as varied as people do.  [default: the class's]",
     ),
     _subject(
         "--max-points", type=click.IntRange(1, 10_000), metavar="N", help="Cut sketches here.  [default: the model's]"
@@ -329,4 +329,5 @@ engine_options = options(
         "--threads", type=click.IntRange(1, 64), metavar="N", default=1, help="Processor threads; more rarely help."
     ),
     _engine("--list", "listed", is_flag=True, help="Name what the model can draw, and exit."),
+    _engine("--all", "everything", is_flag=True, help="--list names what the model draws poorly, too."),
 )

@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from sketch_edge.cli.command import escape, say
+from sketch_edge.cli.draw_listing import say_hidden
 from sketch_edge.cli.draw_options import Sampling, Subject
 from sketch_edge.runtime.errors import InputError, SketchError
 
@@ -65,8 +66,9 @@ def refine(
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     seed = int.from_bytes(os.urandom(4), "big") if subject.seed is None else subject.seed
+    artist = load()
     work = Refinement(
-        load(),
+        artist,
         subject.names[0],
         seed,
         subject.index,
@@ -76,6 +78,7 @@ def refine(
     )
     work.draw()
     _show(work)
+    say_hidden(artist, [work.now.name])
     asks = sys.stdin.isatty()
     if asks:
         say("help lists the commands")
@@ -90,6 +93,8 @@ def refine(
             return
         try:
             _do(work, command, argument.strip(), out)
+            if command == "class":
+                say_hidden(artist, [work.now.name])
         except SketchError as error:
             say(f"error: {escape(str(error))}")
 
