@@ -22,6 +22,7 @@ from sketch_edge.runtime.session import State
 from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import stroke3_to_lines
 from sketch_edge.runtime.together.likelihood import log_likelihood
+from sketch_edge.runtime.together.refine import Refinement
 
 DATA = Path(__file__).parents[1] / "data"
 PATH = DATA / "tiny-offset.sketch.zip"
@@ -244,6 +245,33 @@ def test_a_joined_ending_goes_on_from_where_the_strokes_are(artist):
     assert len(joined.lines[0]) > 3
     apart = artist.finish(Sketch((STROKES[0] / 4,), "star"), seed=1, joined=True, temperature=0, size=255)[0]
     assert len(joined.lines[0]) != len(apart.lines[0]) or not np.allclose(joined.lines[0][3:], apart.lines[0][3:])
+
+
+def test_a_drawing_is_refined_stroke_by_stroke(artist):
+    """What is kept stays, whichever the head."""
+    work = Refinement(artist, "cat", seed=5)
+    work.draw()
+    before = work.now.sketch
+    assert before is not None
+    work.keep(1)
+    after = work.now.sketch
+    assert after is not None
+    assert content(after)[0] == content(before)[0]
+
+
+def test_it_stands_on_a_shelf_beside_a_mixture(tmp_path):
+    """Each model draws its own classes; what one of them cannot do is refused for its classes alone."""
+    mixture = read_bundle(DATA / "tiny.sketch.zip")
+    renamed = replace(mixture.manifest, classes=("owl", "sun", "tree"))
+    write_bundle(tmp_path / "mixture.sketch.zip", renamed, mixture.members)
+    (tmp_path / "offset.sketch.zip").write_bytes(PATH.read_bytes())
+    shelf = load(tmp_path, provider="cpu")
+    cat, owl = shelf.draw_many(["cat", "owl"], seed=4)
+    assert content(cat) == content(load(PATH, provider="cpu").draw("cat", seed=4))
+    assert owl.source.startswith("tiny ")
+    assert shelf.draw("owl", seed=4, top_k=1).point_count
+    with pytest.raises(InputError, match="top_k 1: tiny-offset has no mixture"):
+        shelf.draw("cat", seed=4, top_k=1)
 
 
 def test_the_size_of_a_whole_cannot_be_guessed(artist):
