@@ -52,7 +52,7 @@ def frames(
             cost = _length(rest.line) * (1.0 if rest.drawn else LIFT_SHARE)
             if units_per_s and cost > way:
                 head, tail = _cut(rest.line, way / cost)
-                frame.append(rest._replace(line=head))
+                frame.append(rest._replace(line=head, cut=True))
                 rest, way = rest._replace(line=tail), 0.0
             else:
                 frame.append(rest)

@@ -45,6 +45,9 @@ class Move(NamedTuple):
     stroke: int = 0
     """Which stroke of that, from 1; 0 before the first."""
 
+    cut: bool = False
+    """It goes on in the next move: the line was cut at its last point, where the pen was when a frame ended."""
+
 
 @dataclass(frozen=True, eq=False)
 class Performance:
@@ -64,6 +67,18 @@ class Performance:
 
     paper: Bounds | None = None
     """The page it is drawn on, if any."""
+
+
+def joined(moves: Iterable[Move]) -> list[Move]:
+    """Moves as they were before they were cut, which depends on the clock, as the dots of a cut line do."""
+    whole: list[Move] = []
+    for move in moves:
+        if whole and whole[-1].cut:
+            line = np.concatenate([whole[-1].line[:-1], move.line[1:]])
+            whole[-1] = move._replace(line=line)
+        else:
+            whole.append(move)
+    return whole
 
 
 def watch_stream(stream: Stream, pen: Pen | None = None) -> Performance:

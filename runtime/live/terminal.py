@@ -21,7 +21,7 @@ import numpy as np
 from sketch_edge.runtime.live.camera import Camera
 from sketch_edge.runtime.live.canvas import ASCII, BLOCKS, BRAILLE, Canvas, Glyphs
 from sketch_edge.runtime.live.colors import RESET, color_codes
-from sketch_edge.runtime.live.performance import Move, Performance
+from sketch_edge.runtime.live.performance import Move, Performance, joined
 
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l\x1b[2J", "\x1b[0m\x1b[?25h\x1b[?1049l"
 COLUMNS, ROWS = 80, 24
@@ -111,6 +111,7 @@ class TerminalView:
         """Leave the second screen and print the whole drawing, as large as it can be."""
         self._leaving.close()
         self._camera.settle()
+        self._ink, self._seen = joined(self._ink), None
         columns, rows = self._size()
         self._paint(columns, max(1, rows - KEPT_ROWS))
         assert self._canvas is not None

@@ -5,7 +5,7 @@ import pytest
 
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.live.pace import LONGEST_FRAME_S, checked_speed, frames
-from sketch_edge.runtime.live.performance import Move
+from sketch_edge.runtime.live.performance import Move, joined
 
 
 class Clock:
@@ -42,6 +42,8 @@ def test_the_pen_goes_at_its_speed():
     points = np.concatenate([move.line for frame in shown for move in frame])
     for corner in np.concatenate([move.line for move in zigzag()]):
         assert np.isclose(points, corner).all(axis=1).any()
+    for whole, move in zip(joined(move for frame in shown for move in frame), zigzag(), strict=True):
+        np.testing.assert_array_equal(whole.line, move.line)
 
 
 def test_through_the_air_it_is_five_times_as_fast():
