@@ -132,8 +132,11 @@ def _softmax(room: Shapes, node: Node, shapes: Given) -> Sequence[Shape]:
 
 def _layer_normalization(room: Shapes, node: Node, shapes: Given) -> Sequence[Shape]:
     """Over the last axis, with a scale and a bias for each place along it."""
+    epsilon: Any = node.attributes.get("epsilon", 1e-5)
     if any(shape != shapes[0][-1:] for shape in shapes[1:]):
         raise ShapeError(f"takes {short(shapes)}, which do not fit together")
+    if not 0 <= epsilon < 1:
+        raise ShapeError(f"has the epsilon {short(epsilon)} (expected 0 to 1)")
     return _softmax(room, node, shapes)
 
 

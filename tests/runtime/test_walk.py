@@ -180,6 +180,16 @@ def batched(size: int, others: int = 0) -> Callable[[Any], None]:
     return change
 
 
+def normalized(epsilon: float) -> Callable[[Any], None]:
+    """Give a change that normalises the row with that epsilon."""
+
+    def change(model: Any) -> None:
+        scale = constant(model.graph, "scale", np.ones(5), np.float32)
+        first(model, node("LayerNormalization", ["x", scale, scale], ["extra"], epsilon=epsilon))
+
+    return change
+
+
 def resized(model: Any) -> None:
     """Numbers that are no whole number of sketches."""
     first(model, node("Reshape", ["gate", constant(model.graph, "shape", [-1, 3, 7], np.int64)], ["extra"]))
@@ -254,6 +264,8 @@ HOSTILE = [
     ("step.onnx", adds(node("Softmax", ["x"], ["extra"], other=2)), "attribute 'other'"),
     ("step.onnx", adds(node("LayerNormalization", ["x", "h", "h"], ["extra"])), "do not fit together"),
     ("step.onnx", adds(node("LayerNormalization", ["x", "h", "h"], ["extra", "mean", "deviation"])), "has 3 outputs"),
+    ("step.onnx", normalized(-0.5), r"has the epsilon -0\.5 \(expected 0 to 1\)"),
+    ("step.onnx", normalized(float("nan")), "has the epsilon nan"),
     ("step.onnx", adds(node("Clip", ["x"], ["extra"])), "Clip has 1 inputs"),
     ("step.onnx", adds(node("Log", ["x", "x"], ["extra"])), "Log has 2 inputs"),
     ("step.onnx", batched(1 << 15), "MatMul makes too large an array"),
