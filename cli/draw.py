@@ -130,7 +130,7 @@ def main(
     givens = read_drawings(together, subject)
     _refuse_inputs(output.path, subject, plotter, engine, givens)
     artist = _load(engine)
-    if output.live is not None and not together.asked and output.live.streams(subject, paper):
+    if output.live is not None and not together.asked and output.live.streams(subject, sampling, paper):
         pen = next(iter(_read_pens(paper)), None)
         subject = replace(subject, seed=output.live.stream(artist, subject, sampling, pen))
         output = replace(output, live=None)

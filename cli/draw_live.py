@@ -28,9 +28,15 @@ class Live:
     speed: float
     """Times as fast as usual; 0 is as fast as it comes."""
 
-    def streams(self, subject: Subject, paper: Paper) -> bool:
-        """Whether one sketch is drawn, which can be watched while the model is at it."""
-        return len(subject.names) * subject.count == 1 and subject.scene is None and paper.steps is None
+    def streams(self, subject: Subject, sampling: Sampling, paper: Paper) -> bool:
+        """Whether one sketch is drawn, which can be watched while the model is at it.
+
+        A page is watched when it is complete, and so is what takes more than the knobs of `Artist.stream`.
+        """
+        from sketch_edge.runtime.knobs import KnobOptions
+
+        one = len(subject.names) * subject.count == 1 and subject.scene is None and paper.steps is None
+        return one and sampling.given().keys() <= KnobOptions.__annotations__.keys()
 
     def stream(self, artist: Artist, subject: Subject, sampling: Sampling, pen: Pen | None) -> int:
         """Watch the one sketch of a subject while the model draws it; returns its seed."""
