@@ -75,6 +75,14 @@ def main(
     decoder or the embedding of its classes is taken over, and the rest starts anew, for as many steps as any training.
 
     \b
+    Presets:
+        vae-gmm     classes, z and a mixture; cell=lstm, layernorm or hyper
+        sketch-rnn  the same for one class, without a label, as first published
+        lstm        classes; two layers that give the next offset itself
+        lstm-xy     classes; one layer that gives the next place itself
+        attention   classes; attends to what an encoder made of the label
+
+    \b
     Examples:
         sketch-train data.npz --out model.pt
         sketch-train data.npz --out model.pt --steps 40000 --set batch=100 --set latent=64
@@ -212,6 +220,11 @@ def _watch(trainer: Trainer, quiet: bool, parts: tuple[str, ...]) -> None:
             f"starts from {taken}{about.source} (sha256 {about.source_sha256[:12]}), in its scale {about.scale:.3f} "
             f"(the drawings' own is {trainer.data.scale:.3f}); {settings.steps} steps of {settings.batch}, "
             f"learning rate {settings.learning_rate:g}"
+        )
+    if trainer.mixed:
+        say(
+            f"note: a model without a class input learns the {trainer.mixed} classes of the data as one, "
+            f"{about.classes[0]!r}; with --set class_embedding=64 it is told which is which"
         )
     if not trainer.validates:
         say(

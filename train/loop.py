@@ -22,7 +22,7 @@ from sketch_edge.runtime.errors import CheckpointError, InputError, SketchError,
 from sketch_edge.train.about import About, check_exportable
 from sketch_edge.train.batches import Batch, TrainBatches, valid_batches
 from sketch_edge.train.checkpoint import MAX_BYTES, Checkpoint, load_weights, save_checkpoint
-from sketch_edge.train.config import Config, TrainConfig, count_steps
+from sketch_edge.train.config import DROPOUTS, Config, TrainConfig, count_steps
 from sketch_edge.train.dataset import TRAIN, VALID, DataSet
 from sketch_edge.train.distributed import Workers, fingerprint
 from sketch_edge.train.finetune import Source, take_units
@@ -85,7 +85,9 @@ class Trainer:
         source: Source | None = None,
     ) -> None:
         check_settings(config)
-        data = kind_of(config).adapt(data, config)
+        given, data = len(data.class_names), kind_of(config).adapt(data, config)
+        self.mixed = given if given > len(data.class_names) else 0
+        """How many classes of the data are learnt as one, by a model that has no class input."""
         self.data, self.config, self.out, self.device = data, config, out, device
         self.observers = observers
         self.about = describe(data, data_name)
@@ -455,7 +457,7 @@ def _check_size(config: Config, classes: int) -> None:
 def _check_changes(before: Config, now: Config) -> None:
     """Refuse changes that a training under way cannot take."""
     old, new = before.to_dict(), now.to_dict()
-    sizes = [each.name for each in fields(before.model) if each.name != "dropout"]
+    sizes = [each.name for each in fields(before.model) if each.name not in DROPOUTS]
     for name in (*sizes, "optimizer"):
         if old[name] != new[name]:
             raise InputError(

@@ -99,3 +99,16 @@ def test_a_bundle_can_carry_the_largest_sizes():
         checkpoint=Origin("0" * 64, 1),
     )
     assert Manifest.from_json(manifest.to_json()).sizes == sizes
+
+
+def test_the_help_of_the_command_names_every_preset():
+    """With a line on each."""
+    from click.testing import CliRunner
+
+    from sketch_edge.cli.train import main
+
+    lines = CliRunner().invoke(main, ["--help"]).output.splitlines()
+    table = lines[next(i for i, line in enumerate(lines) if line.strip() == "Presets:") + 1 :]
+    named = [line.split(maxsplit=1) for line in table[: table.index("")]]
+    assert {name for name, _ in named} == set(PRESETS)
+    assert all(len(meaning) > 20 for _, meaning in named)
