@@ -63,6 +63,8 @@ SOAK_STATE ?= .soak
 soak: $(DEV)/.installed
 	$(DEV)/bin/python -m tests.fuzz.campaign --state $(SOAK_STATE) --seconds $(SOAK_SECONDS) \
 		--examples $(SOAK_EXAMPLES) --titles $(SOAK_EXAMPLES)
+	$(DEV)/bin/python -m tests.fuzz.options
+	$(DEV)/bin/python -m tests.fuzz.kills --kills 200
 	$(DEV)/bin/python -m tests.fuzz.damage
 	$(DEV)/bin/python tests/runtime/plot/soak.py $(SOAK_EXAMPLES)
 

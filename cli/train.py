@@ -15,7 +15,7 @@ import click
 
 from sketch_edge.cli.command import SketchCommand, Stopped, say
 from sketch_edge.runtime.errors import InputError, UnfinishedError
-from sketch_edge.runtime.files import check_writable, refuse_same, sweep_temporaries
+from sketch_edge.runtime.files import check_writable, refuse_same
 
 if TYPE_CHECKING:
     import torch
@@ -106,7 +106,7 @@ def main(
     if data is None:
         raise InputError("DATA.NPZ: missing; give the data set to train on, which sketch-data prepare makes")
     _check_paths(data, out, resume, overwrite)
-    with _memory_told(out):
+    with _memory_told(out), _alone(out):
         trainer = _make_trainer(data, out, None if resume else config, preset, changes, device, threads, start)
         try:
             _watch(trainer, quiet, parts)
@@ -175,24 +175,28 @@ def _make_trainer(
     """Read the data and make a trainer of these settings, or where there are none the one that `out` goes on with."""
     import torch
 
-    from sketch_edge.train.checkpoint import load_checkpoint
     from sketch_edge.train.dataset import load_dataset
     from sketch_edge.train.loop import Trainer
+    from sketch_edge.train.previous import load_newest, previous_of, restore_previous, sweep
 
     if threads is not None:
         torch.set_num_threads(threads)
-    chosen = _device(device)
+    chosen, damage = _device(device), ""
     if config is not None:
         trainer = Trainer(load_dataset(data), config, out, chosen, data_name=str(data), source=start)
         found = []
     else:
-        checkpoint = load_checkpoint(out)
+        checkpoint, damage = load_newest(out)
         if preset not in (None, checkpoint.config.preset):
             raise InputError(f"--preset {preset}: {out} was begun with {checkpoint.config.preset}; leave it out")
         trainer = Trainer(load_dataset(data), checkpoint.config.replace(changes), out, chosen, data_name=str(data))
         found = trainer.resume(checkpoint)
     if trainer.workers.rank == 0:
-        sweep_temporaries(out.parent, out.name)
+        sweep(out)
+        if damage:
+            restore_previous(out)
+            step = trainer.state.step
+            say(f"warning: {damage.split(';')[0]}; goes on from the one before, {previous_of(out)} of step {step}")
         if found:
             say(f"note: other {', '.join(found)} than before; the weights will differ in bits from a straight run's")
         if trainer.state.step >= trainer.settings.steps:
@@ -289,6 +293,15 @@ def _device(name: str) -> torch.device:
     torch.cuda.set_device(place)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuDNN's LSTM is not reproducible
     return torch.device("cuda")
+
+
+def _alone(out: Path) -> contextlib.AbstractContextManager[None]:
+    """The lock of a checkpoint; of torchrun's processes the first has it, which alone writes."""
+    from sketch_edge.train.alone import only_training
+    from sketch_edge.train.distributed import started_by_torchrun
+
+    first = not started_by_torchrun() or os.environ.get("RANK") == "0"
+    return only_training(out) if first else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

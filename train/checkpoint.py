@@ -45,7 +45,7 @@ from sketch_edge.train.config import Config
 from sketch_edge.train.models import make_model, weight_shapes
 from sketch_edge.train.models.base import SketchModel
 
-__all__ = ["About", "Checkpoint", "check_tensors", "load_checkpoint", "load_weights", "save_checkpoint"]
+__all__ = ["About", "Checkpoint", "DamagedError", "check_tensors", "load_checkpoint", "load_weights", "save_checkpoint"]
 
 FORMAT = 1
 MAX_BYTES = 2 << 30
@@ -54,6 +54,10 @@ _COMMENT = re.compile(rb"sketch-edge checkpoint (\d{1,9}) sha256:([0-9a-f]{64})\
 _COMMENT_BYTES = 120  # more than any comment has
 _END_RECORD = 22  # bytes of a zip's end record without its comment
 _BLOCK = 1 << 20
+
+
+class DamagedError(CheckpointError):
+    """The file is no checkpoint as it was written: cut, changed, or something else by now."""
 
 
 @dataclass(frozen=True)
@@ -180,9 +184,7 @@ def _read(path: Path) -> bytes:
             raise CheckpointError(f"{path}: is {status.st_size} bytes (at most {MAX_BYTES}); not a sketch model")
         with path.open("rb") as file:
             if not _hash_is_right(path, file, status.st_size):
-                raise CheckpointError(
-                    f"{path}: is damaged (its sha256 does not match); copy it again or use an older one"
-                )
+                raise DamagedError(f"{path}: is damaged (its sha256 does not match); copy it again or use an older one")
             file.seek(0)
             content = file.read(status.st_size)
     except (OSError, ValueError) as error:
@@ -204,8 +206,7 @@ def _hash_is_right(path: Path, file: BinaryIO, size: int) -> bool:
     found = _COMMENT.match(tail[cut:]) if cut >= _END_RECORD else None
     if found is None or tail[cut - 2 : cut] != struct.pack("<H", len(tail) - cut):
         file.seek(0)
-        kind = "a torch file, but not one of sketch-train" if _is_torch(file) else "no checkpoint"
-        raise CheckpointError(f"{path}: is {kind} (or was cut short); give a model.pt that sketch-train wrote")
+        raise DamagedError(f"{path}: {_kind_of(file)}; give a model.pt that sketch-train wrote")
     if int(found.group(1)) != FORMAT:
         raise CheckpointError(
             f"{path}: is a checkpoint of format {int(found.group(1))} (this version reads {FORMAT}); update sketch-edge"
@@ -220,10 +221,19 @@ def _hash_is_right(path: Path, file: BinaryIO, size: int) -> bool:
     return digest.hexdigest().encode() == found.group(2)
 
 
-def _is_torch(file: BinaryIO) -> bool:
-    """Whether a file looks like `torch.save` had written it."""
+def _kind_of(file: BinaryIO) -> str:
+    """What a file is that has no hash of ours at its end."""
     start = file.read(4096)
-    return start.startswith(b"PK") and b"data.pkl" in start
+    if not start:
+        return "is empty"
+    if start.startswith(b"version https://git-lfs"):
+        return "is a Git LFS pointer, not the checkpoint itself (run git lfs pull)"
+    if start.lstrip()[:1] == b"<":
+        return "is a web page or XML, not a checkpoint"
+    if b"manifest.json" in start[:200]:
+        return "is a bundle, no checkpoint"
+    is_torch = start.startswith(b"PK") and b"data.pkl" in start
+    return f"is {'a torch file, but not one of sketch-train' if is_torch else 'no checkpoint'} (or was cut short)"
 
 
 def _archive_of(content: bytes) -> bytes:

@@ -199,6 +199,10 @@ def load_dataset(path: str | os.PathLike[str]) -> DataSet:
         raise DataError(f"{path}: cannot be read ({reason}); make it with sketch-data prepare") from error
     if foreign:
         raise DataError(f"{path}: is no plain file (expected a data set); make one with sketch-data prepare")
+    if content.startswith(b"version https://git-lfs"):
+        raise DataError(f"{path}: is a Git LFS pointer, not the data set itself; run git lfs pull")
+    if content[:4096].lstrip().startswith(b"<"):
+        raise DataError(f"{path}: is a web page or XML, not a data set; make one with sketch-data prepare")
     arrays = _read_members(path, content)
     data = DataSet(
         points=arrays["points"].astype(np.int16, copy=False),

@@ -29,6 +29,7 @@ from sketch_edge.train.finetune import Source, take_units
 from sketch_edge.train.losses import Losses, kl_weight_at
 from sketch_edge.train.models import check_settings, kind_of, make_model, weight_shapes
 from sketch_edge.train.models.base import SketchModel, Task
+from sketch_edge.train.previous import forget_previous, keep_previous
 from sketch_edge.train.resume import MOMENTS, Machine, State, load_resume, on_cpu
 
 SEEDS = 2**63
@@ -266,6 +267,7 @@ class Trainer:
         failed: SketchError | None = None
         if self.workers.rank == 0:
             try:
+                keep_previous(self.out) if self.saved else forget_previous(self.out)
                 save_checkpoint(self.out, self.checkpoint())
             except SketchError as error:
                 failed = error

@@ -242,7 +242,7 @@ def test_another_thread_count_is_said_on_resume(data, trained, tmp_path):
     [
         (lambda content: content[:-1], "(or was cut short)"),
         (lambda content: content[:99] + b"?" + content[100:], "is damaged"),
-        (lambda content: b"", "is no checkpoint"),
+        (lambda content: b"", "is empty"),
     ],
 )
 def test_a_damaged_checkpoint_is_refused_on_resume(data, trained, tmp_path, change, what):

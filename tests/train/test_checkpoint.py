@@ -7,6 +7,7 @@ import json
 import os
 import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from sketch_edge.train.checkpoint import About, Checkpoint, load_checkpoint, sav
 from sketch_edge.train.config import Config, ModelConfig  # noqa: E402
 from sketch_edge.train.models.vae import SketchVAE  # noqa: E402
 
+TESTS = Path(__file__).parents[1]
 SMALL = ModelConfig(encoder_hidden=6, decoder_hidden=10, latent=4, class_embedding=3, mixtures=2)
 
 
@@ -81,6 +83,22 @@ def test_foreign_files_are_refused_by_name(file, content):
     """The message names the file and what to do."""
     file.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"model\.pt: .*sketch-train"):
+        load_checkpoint(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer"),
+        (b"\n<!DOCTYPE html><html>", "is a web page"),
+        ((TESTS / "data" / "tiny-whole.sketch.zip").read_bytes(), "is a bundle, no checkpoint"),
+    ],
+)
+def test_what_often_stands_there_instead_is_named(file, content, what):
+    """A pointer, a web page, a bundle, nothing at all."""
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"model\.pt: {what}"):
         load_checkpoint(file)
 
 

@@ -289,7 +289,20 @@ def test_a_zip_bomb_is_refused_unread(path, monkeypatch, name):
     assert refused(path).startswith(f":{name}: would inflate to 10000128 bytes")
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"<html>", b"\x80\x02.", b"{}"])
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer"),
+        (b"\n<!DOCTYPE html><html>", "is a web page"),
+    ],
+)
+def test_what_often_stands_there_instead_is_named(path, content, what):
+    """A pointer that was not resolved, the page of an error."""
+    path.write_bytes(content)
+    assert refused(path).startswith(f": {what}")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x02.", b"{}"])
 def test_a_foreign_file_is_refused(tmp_path, content):
     """Whatever it is."""
     (tmp_path / "data.npz").write_bytes(content)
