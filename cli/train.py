@@ -16,6 +16,7 @@ import click
 from sketch_edge.cli.command import SketchCommand, Stopped, say
 from sketch_edge.runtime.errors import InputError, UnfinishedError
 from sketch_edge.runtime.files import check_writable, refuse_same
+from sketch_edge.runtime.manifest import OFFSET
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     type=click.Choice(["encoder", "decoder", "embedding"]),
     help="Take only this part over from --from; repeat for two.  [default: all]",
 )
-@click.option("--preset", help="Named settings to start from: vae-gmm.  [default: vae-gmm]")
+@click.option("--preset", help="attention, lstm, lstm-xy, sketch-rnn or vae-gmm.  [default: vae-gmm]")
 @click.option("--steps", type=click.IntRange(1, 10**8), help="Mini-batches in all.  [default: the preset's, 20000]")
 @click.option("--resume", is_flag=True, help="Go on from --out, bit for bit.")
 @click.option("--overwrite", is_flag=True, help="Start anew although --out exists.")
@@ -240,9 +241,11 @@ def _watch(trainer: Trainer, quiet: bool, parts: tuple[str, ...]) -> None:
 def _summary(trainer: Trainer) -> str:
     state, losses, out = trainer.state, trainer.about.losses, trainer.out
     early = " (early stopping)" if state.step < trainer.settings.steps else ""
-    figures = (
-        f"validation L_R {losses['offset'] + losses['pen']:.4f}, KL {losses['kl']:.4f}" if losses else "no validation"
-    )
+    figures = "no validation"
+    if losses and trainer.model.HEAD == OFFSET:
+        figures = f"validation loss {losses['total']:.4f} (offsets {losses['offset']:.4f}, pen {losses['pen']:.4f})"
+    elif losses:
+        figures = f"validation L_R {losses['offset'] + losses['pen']:.4f}, KL {losses['kl']:.4f}"
     return (
         f"{out}: step {state.step}{early}, weights of step {trainer.about.step}, {figures}\n"
         f"look at {_log_of(out)}/ ; then: sketch-export {out}"

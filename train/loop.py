@@ -51,6 +51,9 @@ class Observer(Protocol):
     def on_valid(self, step: int, losses: Losses, best: bool) -> None:
         """The validation split was measured with the weights for export."""
 
+    def on_figures(self, step: int, figures: dict[str, float]) -> None:
+        """What else a validation found, where the kind of model has such figures; comes after `on_valid`."""
+
     def on_sheet(self, step: int, model: SketchModel) -> None:
         """Time to draw with the weights for export."""
 
@@ -153,6 +156,8 @@ class Trainer:
             # Pictures come after the save: a disk that they fill must not cost the training.
             if found is not None:
                 self._tell("on_valid", state.step, found, state.best_step == state.step)
+                if self.figures:
+                    self._tell("on_figures", state.step, self.figures)
             if settings.sheet_every and (last or state.step % settings.sheet_every == 0):
                 self._tell("on_sheet", state.step, self.running.eval())
             if self.stopped_by and not last:

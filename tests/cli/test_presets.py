@@ -64,6 +64,14 @@ def bundle(trained):
     return out
 
 
+def test_the_loss_is_told_in_its_own_terms(data, tmp_path):
+    """There is no likelihood and no KL in what is said at the end."""
+    words = [data, "--out", tmp_path / "x.pt", "--preset", "lstm-xy", "--steps", 1, "--set", "sheet_every=0", "--quiet"]
+    result = CliRunner().invoke(train.main, [str(word) for word in words])
+    assert "validation loss 0." in result.stderr
+    assert "KL" not in result.stderr
+
+
 def test_the_loss_falls(trained):
     """There is a validation after each epoch, and what is validated falls."""
     checkpoint = load_checkpoint(trained[1])
