@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 class Two:
