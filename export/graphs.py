@@ -79,7 +79,6 @@ def _encode_tensors(model: SketchVAE) -> dict[str, npt.NDArray[Any]]:
             "embedding": _array(model.embedding.weight),
             "start_weight": _array(model.encoder_start.weight).T,
             "start_bias": _array(model.encoder_start.bias),
-            "direction": np.array([0], np.int64),
         }
     return {
         **of_class,
@@ -89,6 +88,7 @@ def _encode_tensors(model: SketchVAE) -> dict[str, npt.NDArray[Any]]:
         "posterior_weight": _array(model.posterior.weight).T,
         "posterior_bias": _array(model.posterior.bias),
         "flat": np.array([-1, 2 * model.config.encoder_hidden], np.int64),
+        **({"direction": np.array([0], np.int64)} if of_class else {}),
         "half": np.array(0.5, np.float32),
     }
 
