@@ -22,11 +22,20 @@ from tests.train.conftest import make_shapes
 
 MODEL = ModelConfig(encoder_hidden=8, decoder_hidden=16, latent=4, class_embedding=4, mixtures=3)
 FAST = TrainConfig(steps=20, batch=16, warmup=1, valid_every=1, save_every=1000, sheet_every=0, precision="fp32")
+COINS = {
+    "model": ModelConfig(class_embedding=4, encoder_hidden=8, decoder_hidden=16),
+    "preset": "attention",
+    "teacher_forcing": 0.5,
+    "batch": 15,
+    "steps": 5,
+}
+"""A model without z that is taught by coins: half of its rows are its own."""
+
 CPU = torch.device("cpu")
 
 
-def make_trainer(folder, dropout=0.0, **changes):
-    config = Config(dataclasses.replace(MODEL, dropout=dropout), dataclasses.replace(FAST, **changes))
+def make_trainer(folder, model=MODEL, preset="vae-gmm", **changes):
+    config = Config(model, dataclasses.replace(FAST, **changes), preset)
     return Trainer(make_shapes(), config, folder / "model.pt", CPU)
 
 
@@ -67,7 +76,7 @@ def refusal(act):
 
 def random_numbers(folder):
     """What the next mask of dropout would be drawn from, and whether weights stayed equal all the same."""
-    trainer = make_trainer(folder, dropout=0.3)
+    trainer = make_trainer(folder, dataclasses.replace(MODEL, dropout=0.3))
     trainer.run(lambda: trainer.state.step == 3)
     return torch.rand(4), trainer.model.state_dict()
 
@@ -131,6 +140,7 @@ def main(folder):
         "share": workers.mine(torch.arange(10).reshape(2, 5), 1),
         "even": trained(folder, kl_min=0.001),
         "uneven": trained(folder, batch=17, kl_min=0.001),
+        "coins": trained(folder, **COINS),
         "straddling": straddling_gradient(folder),
         "gone on": gone_on_with(folder, one),
         "random": random_numbers(folder),

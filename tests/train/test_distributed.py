@@ -38,13 +38,16 @@ def test_every_second_sketch_is_a_share(found):
     assert [each["share"].tolist() for each in found] == [[[0, 2, 4], [5, 7, 9]], [[1, 3], [6, 8]]]
 
 
-@pytest.mark.parametrize(("name", "batch"), [("even", 16), ("uneven", 17)])
-def test_two_processes_compute_what_one_does(found, tmp_path, name, batch):
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("even", {"batch": 16, "kl_min": 0.001}), ("uneven", {"batch": 17, "kl_min": 0.001}), ("coins", shares.COINS)],
+)
+def test_two_processes_compute_what_one_does(found, tmp_path, name, settings):
     """Losses of 20 steps, in training and validation, and the weights after them; 17 sketches are shared as 9 and 8."""
-    history, weights = shares.trained(tmp_path, batch=batch, kl_min=0.001)
+    history, weights = shares.trained(tmp_path, **settings)
     for each in found:
         theirs, their_weights = each[name]
-        assert len(history) == len(theirs) == 20
+        assert len(history) == len(theirs) == settings.get("steps", 20)
         for entry, other in zip(history, theirs, strict=True):
             assert entry == pytest.approx(other, abs=1e-5, rel=0)
         assert max(float((weights[name] - their_weights[name]).abs().max()) for name in weights) < 1e-5
