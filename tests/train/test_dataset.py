@@ -289,6 +289,17 @@ def test_a_zip_bomb_is_refused_unread(path, monkeypatch, name):
     assert refused(path).startswith(f":{name}: would inflate to 10000128 bytes")
 
 
+def test_names_of_members_are_told_on_one_line(path):
+    """A zip may hold any names, line ends and escapes too."""
+    for names in (["points.npy", "format.npy", "a\nb\x1b[2J.npy"], ["a\nb.npy"]):
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                archive.writestr(name, b"")
+        with pytest.raises(DataError) as caught:
+            load_dataset(path)
+        assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [
