@@ -204,8 +204,10 @@ def prepare(
 @click.argument("bundles", metavar="BUNDLE...", type=FILE, nargs=-1)
 @click.option("--out", type=FILE, help="Folder for the files; made if it does not exist.  [required]")
 @click.option("--count", type=click.IntRange(1, 10**6), help="Drawings of each class and bundle.  [required]")
-@click.option("--classes", type=Names(), multiple=True, help="Only these classes; may be repeated.  [default: all]")
-@click.option("--temperature", type=FiniteRange(0, 10), help="0 (tidy) to 10.  [default: the bundle's]")
+@click.option(
+    "--classes", type=Names(), multiple=True, help="Only these; may be repeated.  [default: all but hidden ones]"
+)
+@click.option("--temperature", type=FiniteRange(0, 10), help="0 (tidy) to 10.  [default: the bundle's for the class]")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Same seed, same drawings.  [default: random]")
 @click.option(
     "--recognised-by",

@@ -92,6 +92,8 @@ class Teacher:
 def plan_samples(bundles: Sequence[Path], classes: Collection[str] = ()) -> dict[str, list[Teacher]]:
     """Open bundles and list who teaches which class, by class name; a class that several have is learnt from all.
 
+    A hidden class, which its bundle draws poorly, is taught only where `classes` names it.
+
     Raises:
         BundleError: as `load`.
         InputError: a class is in none of the bundles, or its name cannot be that of a file.
@@ -104,7 +106,7 @@ def plan_samples(bundles: Sequence[Path], classes: Collection[str] = ()) -> dict
         if artist.source in sources:
             continue  # the same file under another name
         sources.add(artist.source)
-        for name in artist.classes:
+        for name in artist.classes if classes else artist.listed_classes:
             teachers.setdefault(names.setdefault(fold_name(name), name), []).append(Teacher(artist, name))
     if classes:
         for wanted in classes:
@@ -140,7 +142,7 @@ def sample_class(
         folder: exists.
         count: 1 to 1,000,000.
         seed: 0 .. 2**64 - 1.
-        temperature: 0 to 10; that of each bundle where not given.
+        temperature: 0 to 10; where not given, that which each bundle has for the class.
         choice: keeps only drawings that a judge recognises, and each record tells how surely and which judge; of a
             class that is hardly ever recognised there are fewer than `count`.
         progress: called with the number of drawings made since its last call.
@@ -242,7 +244,7 @@ def _line(name: str, sketch: Sketch, credit: tuple[str, str], made: _Made, certa
 
 def _round(teacher: Teacher, temperature: float | None) -> float:
     """The temperature as a record has it."""
-    return round(teacher.artist.manifest.defaults.temperature if temperature is None else float(temperature), 6)
+    return round(teacher.artist.temperature_of(teacher.name) if temperature is None else float(temperature), 6)
 
 
 def _held(path: Path, name: str, teachers: Sequence[Teacher], count: int, made: _Made) -> int:

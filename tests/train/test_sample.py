@@ -42,6 +42,23 @@ def test_each_record_can_be_had_again(tmp_path):
         assert (record["source"], record["credit"], record["licence"]) == (artist.source, "nobody", "MIT")
 
 
+def test_a_class_is_sampled_at_its_own_temperature(tmp_path):
+    """Which its records say; a second run finds them to be its own."""
+    defaults = dataclasses.replace(read_bundle(TINY).manifest.defaults, temperatures={"star": 0.15})
+    plan = plan_samples([_teacher(tmp_path / "own.sketch.zip", defaults=defaults)])
+    for name, tau in (("star", 0.15), ("cat", 0.4)):
+        done = sample_class(name, plan[name], tmp_path, count=3, seed=3)
+        assert {record["temperature"] for record in _records(done.path)} == {tau}
+        assert sample_class(name, plan[name], tmp_path, count=3, seed=3).kept
+
+
+def test_hidden_classes_teach_only_where_they_are_asked_to(tmp_path):
+    """What a model draws poorly is no example."""
+    path = _teacher(tmp_path / "hiding.sketch.zip", hidden=("cat",))
+    assert list(plan_samples([path])) == ["palm tree", "star"]
+    assert list(plan_samples([path], ["Cat"])) == ["cat"]
+
+
 def test_drawings_that_are_cut_are_replaced(tmp_path):
     """Whoever learnt from them would learn not to end."""
     sizes = dataclasses.replace(read_bundle(TINY).manifest.sizes, max_points=30)
