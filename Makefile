@@ -7,13 +7,14 @@ DEV := .venv-dev
 VPYPE := .venv-vpype
 TORCH ?= torch==2.13.0
 
-.PHONY: help test lint bench soak arm64 clean
+.PHONY: help test lint bench report soak arm64 clean
 
 help:
 	@echo "make star.svg   install into $(VENV) (no torch) and draw a star with the shipped model"
 	@echo "make test       install everything into $(DEV) and run the tests"
 	@echo "make lint       ruff, mypy and the import contract"
 	@echo "make bench      the measurements of benchmarks/"
+	@echo "make report     measure the shipped model on real drawings: make report QUICKDRAW=folder TEACHERS=folder"
 	@echo "make soak       hours of what make test does for seconds: fuzzing, damage, hostile texts (docs/RELIABILITY.md)"
 	@echo "make arm64      compare drawings with those of an emulated 64-bit Arm Debian (root, Debian or Ubuntu)"
 	@echo "make clean      remove the environments and the caches"
@@ -53,6 +54,11 @@ bench: $(VENV)/.installed $(DEV)/.installed $(VPYPE)/.installed
 	$(DEV)/bin/python benchmarks/training.py
 	$(DEV)/bin/python benchmarks/drawing.py --python $(VENV)/bin/python
 	$(DEV)/bin/python benchmarks/travel.py --vpype $(VPYPE)/bin/python
+
+# The shipped model's figures and sheet in models/, from folders of drawings; docs/EVALUATION.md says which.
+report: $(DEV)/.installed
+	@test -d "$(QUICKDRAW)" || { echo "error: QUICKDRAW: no folder of drawings; make report QUICKDRAW=simplified [TEACHERS=samples]" >&2; exit 2; }
+	$(DEV)/bin/python benchmarks/report.py "$(QUICKDRAW)" $(if $(TEACHERS),--teachers "$(TEACHERS)")
 
 # Hypothesis examples and seconds of guided fuzzing of each parser; with these it takes a night. What was done is kept in
 # SOAK_STATE, so that it may be stopped and gone on with.
