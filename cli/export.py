@@ -6,14 +6,15 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sketch_edge.cli.command import FiniteRange, SketchCommand, escape, say
+from sketch_edge.cli.export_classes import read_names, read_temperatures
 from sketch_edge.runtime.errors import BundleError, CheckpointError, InputError, UnfinishedError
 from sketch_edge.runtime.files import check_writable, refuse_same
-from sketch_edge.runtime.manifest import TEMPERATURE, Sizes
+from sketch_edge.runtime.manifest import TEMPERATURE, Defaults, Sizes
 
 if TYPE_CHECKING:
     from sketch_edge.export.magenta import ImportReport
@@ -41,6 +42,18 @@ ADDRESSES = ("https://", "http://")
     show_default=f"{TEMPERATURE:g}; 0.25 for one of Magenta's",
     help="What drawing uses where nobody says another.",
 )
+@click.option(
+    "--temperatures",
+    metavar="A=T,B=T,...|FILE",
+    help='The same for single classes: star=0.1,cat=0.3, or a .json file such as {"star": 0.1}.',
+)
+@click.option(
+    "--hide",
+    default="",
+    show_default="none",
+    metavar="A,B,...",
+    help="Classes that are drawn poorly: sketch-draw --list leaves them out.",
+)
 @click.option("--name", help="Name of the model.  [default: the file's name]")
 @click.option(
     "--inspect",
@@ -54,6 +67,8 @@ def main(
     quantize: str,
     classes: str,
     temperature: float | None,
+    temperatures: str | None,
+    hide: str,
     name: str | None,
     inspect: Path | None,
 ) -> None:
@@ -69,6 +84,7 @@ def main(
     Examples:
         sketch-export model.pt
         sketch-export model.pt --out star.sketch.zip --classes star,moon --temperature 0.2
+        sketch-export model.pt --temperature 0.2 --temperatures star=0.1,cat=0.3 --hide face,dog
         sketch-export model.pt --quantize none
         sketch-export cat.gen.json --out cat.sketch.zip
         sketch-export --inspect model.sketch.zip
@@ -80,9 +96,8 @@ def main(
         return
     if model is None:
         raise InputError("MODEL: missing; give the model to export, or --inspect FILE")
-    chosen = [part.strip() for part in classes.split(",") if part.strip()]
-    if classes and not chosen:
-        raise InputError(f"--classes {classes}: names no class; write --classes star,moon or leave it out")
+    chosen, hidden = read_names("--classes", classes), read_names("--hide", hide)
+    own = {} if temperatures is None else read_temperatures(temperatures)
     if "://" in model and not model.startswith(ADDRESSES):
         raise InputError(f"{model}: is no address that can be fetched (expected https://...); correct it")
     if out is not None:
@@ -92,17 +107,18 @@ def main(
     from sketch_edge.export.magenta_file import looks_like_magenta
 
     if model.startswith(ADDRESSES) or looks_like_magenta(Path(model)):
-        if chosen:
-            raise InputError("--classes: one of Magenta's models has a single class; leave it out")
+        for option, given in (("--classes", chosen), ("--temperatures", own), ("--hide", hidden)):
+            if given:
+                raise InputError(f"{option}: one of Magenta's models has a single class; leave it out")
         click.echo(_import_table(_import(model, out, quantize, name, temperature)))
         return
-    click.echo(_table(_export(Path(model), out, quantize, chosen, name, temperature)))
+    tau = TEMPERATURE if temperature is None else temperature
+    options = {"quantize": quantize, "name": name, "classes": chosen, "temperature": tau}
+    click.echo(_table(_export(Path(model), out, {**options, "temperatures": own, "hide": hidden})))
 
 
-def _export(
-    model: Path, out: Path | None, quantize: str, chosen: list[str], name: str | None, temperature: float | None
-) -> ExportReport:
-    """From a model.pt to a bundle."""
+def _export(model: Path, out: Path | None, options: dict[str, Any]) -> ExportReport:
+    """From a model.pt to a bundle; `options` are those of `export_bundle`."""
     from sketch_edge.export.pack import export_bundle
     from sketch_edge.train.checkpoint import load_checkpoint
 
@@ -110,9 +126,8 @@ def _export(
     target = out or model.with_name(model.name.removesuffix(".pt") + ".sketch.zip")
     _check_replaced(target)
     say(f"{model}: {len(checkpoint.about.classes)} classes, step {checkpoint.about.step}; exporting and verifying ...")
-    tau = TEMPERATURE if temperature is None else temperature
     try:
-        return export_bundle(checkpoint, target, quantize=quantize, name=name, classes=chosen, temperature=tau)
+        return export_bundle(checkpoint, target, **options)
     except CheckpointError as error:
         raise CheckpointError(f"{model}:{error}") from error
 
@@ -274,7 +289,7 @@ def _inspect(path: Path) -> str:
         "bundle": f"{escape(path.name)}, format 1, made by {manifest.producer}",
         "model": f"{manifest.name}, head {manifest.head}, variant {manifest.variant}",
         "sizes": _sizes(sizes),
-        "temperature": f"{manifest.defaults.temperature:g}",
+        "temperature": _temperatures(manifest.defaults),
         "scale": f"{manifest.scale:.4f} units, grid 1/{manifest.grid}",
         "parity": f"{parity.max_abs_error:.1e} in {parity.steps} steps of {parity.reference}",
         "data": f"{data.drawings:,} drawings; {data.credit}; {data.licence}",
@@ -290,7 +305,15 @@ def _inspect(path: Path) -> str:
     for name, member in manifest.members.items():
         lines[name] = f"{member.size:>10,} bytes, sha256 {member.sha256[:16]}..."
     lines[f"{len(manifest.classes)} classes"] = ", ".join(manifest.classes)
+    if manifest.hidden:
+        lines["hidden"] = f"{len(manifest.hidden)} of them: {', '.join(manifest.hidden)}"
     return _aligned(lines)
+
+
+def _temperatures(defaults: Defaults) -> str:
+    """That of the bundle, and those of classes that have their own."""
+    own = [f"{name} {tau:g}" for name, tau in sorted(defaults.temperatures.items())]
+    return f"{defaults.temperature:g}" + (f"; {', '.join(own)}" if own else "")
 
 
 def _sizes(sizes: Sizes) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
+from sketch_edge.export.class_choices import chosen_hidden, chosen_temperatures, find_class
 from sketch_edge.export.compare import BATCHES, STEPS
 from sketch_edge.export.drawings import Likeness, require_like_drawings, require_same_drawings
 from sketch_edge.export.graphs import trace
@@ -32,7 +33,7 @@ from sketch_edge.runtime.bundle import (
 )
 from sketch_edge.runtime.errors import InputError, UnfinishedError
 from sketch_edge.runtime.files import check_writable, write_atomic
-from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, TEMPERATURE, short
+from sketch_edge.runtime.manifest import TEMPERATURE
 from sketch_edge.runtime.session import Session
 from sketch_edge.train.checkpoint import Checkpoint
 from sketch_edge.train.models.base import EMBEDDING, SketchModel
@@ -73,6 +74,8 @@ def export_bundle(
     name: str | None = None,
     classes: Sequence[str] = (),
     temperature: float = TEMPERATURE,
+    temperatures: Mapping[str, float] = MappingProxyType({}),
+    hide: Sequence[str] = (),
 ) -> ExportReport:
     """Trace, quantise, verify and write a bundle.
 
@@ -84,6 +87,8 @@ def export_bundle(
         name: of the model, 1 to 100 printable letters; the file's name up to the first dot where not given.
         classes: the classes to keep, all where empty.
         temperature: what drawing uses where nobody says another, 0 to 10.
+        temperatures: the same for single classes, by name.
+        hide: classes, not all of those kept, that lists leave out because they are drawn poorly.
 
     Raises:
         InputError: an unknown class or variant, a name or temperature that no manifest takes, or a path that cannot be
@@ -98,10 +103,12 @@ def export_bundle(
     checkpoint = keep_classes(checkpoint, classes) if classes else checkpoint
     name = name_of(path) if name is None else name
     check_texts(name, temperature)
+    known = checkpoint.about.classes
+    defaults, hidden = Defaults(temperature, chosen_temperatures(temperatures, known)), chosen_hidden(hide, known)
     model = checkpoint.model()
     if quantize == "int8":
         _check_large_enough(model)
-    manifest = _manifest(checkpoint, model, name, VARIANTS[quantize], temperature)
+    manifest = replace(_manifest(checkpoint, model, name, VARIANTS[quantize], defaults), hidden=hidden)
     traced = trace(model)
     expected = weights_to_quantise(model)
     originals = make_members(traced, expected, "none", manifest)
@@ -157,13 +164,7 @@ def keep_classes(checkpoint: Checkpoint, classes: Sequence[str]) -> Checkpoint:
         InputError: a class that the model does not have; the message names the nearest.
     """
     known = checkpoint.about.classes
-    for name in classes:
-        if name not in known:
-            near = difflib.get_close_matches(name[:MAX_NAME_LENGTH], known, n=3)
-            some = ", ".join(known[:5]) + (" ..." if len(known) > 5 else "")
-            hint = f"the nearest: {', '.join(near)}" if near else f"it has {some}"
-            raise InputError(f"classes: {short(name)} is not in this model of {len(known)}; {hint}")
-    kept = tuple(sorted(set(classes)))
+    kept = tuple(sorted({find_class("classes", name, known) for name in classes}))
     weights = copy.copy(checkpoint.weights)
     rows = torch.tensor([known.index(name) for name in kept])
     if EMBEDDING in weights:
@@ -172,7 +173,7 @@ def keep_classes(checkpoint: Checkpoint, classes: Sequence[str]) -> Checkpoint:
     return replace(checkpoint, weights=weights, about=replace(checkpoint.about, classes=kept, counts=counts))
 
 
-def _manifest(checkpoint: Checkpoint, model: SketchModel, name: str, variant: str, temperature: float) -> Manifest:
+def _manifest(checkpoint: Checkpoint, model: SketchModel, name: str, variant: str, defaults: Defaults) -> Manifest:
     """The manifest before its parity is known."""
     about = checkpoint.about
     made = f"{about.synthetic} of the training drawings were made by a model" if about.synthetic else None
@@ -183,7 +184,7 @@ def _manifest(checkpoint: Checkpoint, model: SketchModel, name: str, variant: st
         sizes=model.sizes(about.max_points),
         head=model.HEAD,
         variant=variant,
-        defaults=Defaults(temperature),
+        defaults=defaults,
         parity=Parity(STEPS, BATCHES, 0.0, f"torch {torch.__version__.split('+')[0]}"),
         data=Credit(about.credit, about.licence, made, about.drawings),
         checkpoint=Origin(checkpoint.sha256, about.step),

@@ -1,6 +1,7 @@
 """sketch-export as a command."""
 
 import dataclasses
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from sketch_edge.cli.export import main  # noqa: E402
 from sketch_edge.train.checkpoint import About, Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from sketch_edge.train.config import Config, ModelConfig  # noqa: E402
 from sketch_edge.train.models.vae import SketchVAE  # noqa: E402
+
+
+TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,50 @@ def test_inspect_tells_bundle_and_checkpoint_apart(model_file, tmp_path):
     assert "cat 2, star 3" in shown.stdout
 
 
+def test_temperatures_of_classes_and_hidden_ones_are_written_and_shown(model_file, tmp_path):
+    """As text or from a file; --inspect tells both, and neither where there is none."""
+    (tmp_path / "own.json").write_text('{"STAR": 0.15}')
+    for number, own in enumerate((" star = .15", str(tmp_path / "own.json"))):
+        bundle = tmp_path / f"{number}.sketch.zip"
+        given = ("--temperature", "0.3", "--temperatures", own, "--hide", "Cat")
+        done = _run(model_file, "--out", bundle, "--quantize", "none", "--name", "mine", *given)
+        assert done.exit_code == 0, done.output
+        shown = _run("--inspect", bundle).stdout
+        assert re.search(r"^temperature +0\.3; star 0\.15$", shown, re.MULTILINE)
+        assert re.search(r"^hidden +1 of them: cat$", shown, re.MULTILINE)
+    assert len({path.read_bytes() for path in tmp_path.glob("*.sketch.zip")}) == 1
+    shown = _run("--inspect", TINY).stdout
+    assert re.search(r"^temperature +0\.4$", shown, re.MULTILINE)
+    assert "of them" not in shown
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("", "is no proper JSON"),
+        ("[]", "holds a list (expected an object, class to number)"),
+        ("{}", "holds nothing (expected an object, class to number)"),
+        ('{"star": 1, "star": 2}', "is no proper JSON (a key stands twice)"),
+        ('{"star": NaN}', "is no proper JSON (NaN is no JSON number)"),
+        ('{"star": "0.1"}', "temperatures: 'star' has '0.1' (expected a number, 0 to 10)"),
+        ('{"star": true}', "temperatures: 'star' has True"),
+        ('{"star": 1, "Star": 2}', "temperatures: name 'star' twice"),
+        ('{"\udcff": 1}', "is no proper JSON"),
+        ("[" * 100_000, "is no proper JSON"),
+        ("x" * (1 << 20) + "y", "is larger than 1048576 bytes"),
+    ],
+)
+def test_a_bad_file_of_temperatures_is_refused(model_file, tmp_path, content, what):
+    """In one line that names it; nothing is written."""
+    path = tmp_path / "own.json"
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    done = _run(model_file, "--out", tmp_path / "x.sketch.zip", "--temperatures", path)
+    assert done.exit_code == 2, done.output
+    assert what in done.stderr.splitlines()[-1]
+    assert done.stderr.count("error: ") == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_an_older_bundle_is_replaced_but_nothing_else(model_file, tmp_path):
     """Exporting again is usual; a data set or a picture under the name of --out is somebody's slip."""
     out = tmp_path / "m.sketch.zip"
@@ -77,6 +125,19 @@ def test_an_older_bundle_is_replaced_but_nothing_else(model_file, tmp_path):
         (["nothing.pt"], "nothing.pt: cannot be read"),
         (["{model}", "--quantize", "int3"], "--quantize"),
         (["{model}", "--classes", "dog"], "'dog' is not in this model"),
+        (["{model}", "--temperatures", "star"], "--temperatures: 'star' is no class and number"),
+        (["{model}", "--temperatures", ""], "--temperatures: '' is no class and number"),
+        (["{model}", "--temperatures", "star=0.1,"], "--temperatures: '' is no class and number"),
+        (["{model}", "--temperatures", "=0.1"], "--temperatures: '=0.1' is no class and number"),
+        (["{model}", "--temperatures", "star=nan"], "--temperatures: 'star=nan' is no class and number"),
+        (["{model}", "--temperatures", "star=1,star=2"], "--temperatures: 'star' stands there twice"),
+        (["{model}", "--temperatures", "star=11"], "temperatures: 'star' has 11.0 (expected a number, 0 to 10)"),
+        (["{model}", "--temperatures", "stra=1"], "temperatures: 'stra' is not in this model of 2; the nearest: star"),
+        (["{model}", "--temperatures", "no.json"], "--temperatures no.json: is no file"),
+        (["{model}", "--hide", "dog"], "hide: 'dog' is not in this model"),
+        (["{model}", "--hide", "cat,Cat"], "hide: names 'cat' twice"),
+        (["{model}", "--hide", "cat,star"], "hide: names all 2 classes"),
+        (["{model}", "--hide", ","], "--hide ',': names no class"),
         (["{model}", "--temperature", "nan"], "--temperature"),
         (["{model}", "--temperature", "11"], "--temperature"),
         (["{model}", "--out", "no/folder/x.sketch.zip"], "does not exist"),

@@ -85,6 +85,20 @@ def test_chosen_classes_draw_as_in_the_whole_model(checkpoint, whole, tmp_path):
     assert all(np.array_equal(a, b) for a, b in zip(one.lines, other.lines, strict=True))
 
 
+def test_what_is_said_of_single_classes_stands_in_the_manifest(checkpoint, tmp_path):
+    """Names are found whatever their case; the graphs are those of a bundle without."""
+    plain, said = tmp_path / "x.sketch.zip", tmp_path / "y" / "x.sketch.zip"
+    said.parent.mkdir()
+    export_bundle(checkpoint, plain, quantize="none")
+    export_bundle(checkpoint, said, quantize="none", temperatures={"STAR": 1, "cat": 0.05}, hide=["Moon"])
+    bundle, other = read_bundle(said), read_bundle(plain)
+    assert bundle.manifest.defaults.temperatures == {"cat": 0.05, "star": 1.0}
+    assert bundle.manifest.hidden == ("moon",)
+    assert bundle.members == other.members
+    assert (other.manifest.defaults.temperatures, other.manifest.hidden) == ({}, ())
+    assert [load(said).draw(name, seed=1).temperature for name in ("cat", "moon", "star")] == [0.05, 0.2, 1.0]
+
+
 def test_unknown_class_is_refused(checkpoint):
     """The message names the nearest, or some that there are."""
     with pytest.raises(InputError, match="'dog' is not in this model of 3; it has cat, moon, star"):
@@ -103,11 +117,15 @@ def test_unknown_class_is_refused(checkpoint):
         ({"temperature": 11}, "temperature 11"),
         ({"quantize": "int3"}, "quantize 'int3': is unknown"),
         ({"classes": ["dog"]}, "'dog' is not in this model"),
+        ({"temperatures": {"dog": 1}}, "temperatures: 'dog' is not in this model of 3; it has cat, moon, star"),
+        ({"temperatures": {"star": 11}}, "temperatures: 'star' has 11 .expected a number, 0 to 10"),
+        ({"classes": ["cat", "moon"], "hide": ["star"]}, "hide: 'star' is not in this model of 2; it has cat, moon"),
+        ({"classes": ["cat", "moon"], "hide": ["moon", "cat"]}, "hide: names all 2 classes"),
     ],
 )
 def test_what_a_manifest_cannot_say_is_refused_before_the_work(checkpoint, tmp_path, monkeypatch, options, what):
     """Before a graph is traced, and nothing is left behind."""
-    monkeypatch.setattr(pack, "trace_start", None)
+    monkeypatch.setattr(pack, "trace", None)
     with pytest.raises(InputError, match=what):
         export_bundle(checkpoint, tmp_path / "x.sketch.zip", **options)
     assert list(tmp_path.iterdir()) == []
