@@ -75,7 +75,9 @@ class Bench:
         options, classes = self.options, self.reference.classes
         names = {fold_name(name): name for name in reversed(subject.classes)}
         called = [names[fold_name(each.name)] for each in classes]
-        drawn = []
+        drawn, taus = [], [options.temperature] * len(called)
+        if options.temperature is None:
+            taus = [subject.temperature_of(name) for name in called]
         for name in self._watched(f"{subject.name}: drawing", called):
             drawn.append(subject.draw(name, options.count, options.seed, options.temperature))
         looks = [self.classifier.look(each) for each in self._watched(f"{subject.name}: judging", drawn)]
@@ -88,14 +90,14 @@ class Bench:
         return ModelFigures(
             name=subject.name,
             about=subject.about,
-            temperature=subject.temperature if options.temperature is None else options.temperature,
+            temperature=taus[0] if len(set(taus)) == 1 else None,
             bars=self._bars(scopes, copies),
             scopes=scopes,
             copies=copies,
             effects=self._effects(measures),
             losses=None if losses is None else self._mean_losses(losses),
             classes=tuple(
-                self._class(number, looks[number], nearest[number], measures[number], losses)
+                self._class(number, taus[number], looks[number], nearest[number], measures[number], losses)
                 for number in range(len(classes))
             ),
         )
@@ -246,6 +248,7 @@ class Bench:
     def _class(
         self,
         number: int,
+        temperature: float | None,
         looks: Looks,
         nearest: Nearest,
         measures: Floats,
@@ -258,6 +261,7 @@ class Bench:
         return ClassFigures(
             name=self.reference.names[number],
             drawn=len(rank),
+            temperature=temperature,
             top1=float((rank < 1).mean()),
             top5=float((rank < TOP).mean()),
             taken_for=self.reference.names[other] if seen[other] else None,

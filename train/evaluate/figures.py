@@ -103,6 +103,9 @@ class ClassFigures:
 
     name: str
     drawn: int
+    temperature: float | None
+    """That it was drawn with; None where it is not known."""
+
     top1: float
     top5: float
     taken_for: str | None
@@ -189,6 +192,8 @@ class ModelFigures:
     name: str
     about: Mapping[str, str | int]
     temperature: float | None
+    """Of all classes; None where it is not known, or classes have their own."""
+
     bars: tuple[Bar, ...]
     scopes: dict[str, ModelScope]
     copies: dict[str, Estimate]

@@ -67,8 +67,17 @@ def _introduction(report: Report) -> str:
 def _summary(model: ModelFigures) -> str:
     head = row(["figure", "found", "95 % interval", "bar", "", ""], "th")
     rows = [_bar_row(bar) for bar in model.bars]
-    tau = "its own temperature" if model.temperature is None else f"temperature {model.temperature:g}"
-    return f"<h3>{escape(model.name)} <span class=ci>{tau}</span></h3><table>{head}{''.join(rows)}</table>"
+    return (
+        f"<h3>{escape(model.name)} <span class=ci>{_temperature(model)}</span></h3><table>{head}{''.join(rows)}</table>"
+    )
+
+
+def _temperature(model: ModelFigures) -> str:
+    """What the drawings were made with: one temperature, or from the lowest to the highest of the classes."""
+    if model.temperature is not None:
+        return f"temperature {model.temperature:g}"
+    own = [each.temperature for each in model.classes if each.temperature is not None]
+    return f"temperature {min(own):g} to {max(own):g}, by class" if own else "its own temperature"
 
 
 def _bar_row(bar: Bar) -> str:

@@ -55,9 +55,8 @@ class Subject(Protocol):
     def about(self) -> Mapping[str, str | int]:
         """What it is: kind, sha256 and the like; texts and whole numbers."""
 
-    @property
-    def temperature(self) -> float | None:
-        """Its own temperature; None where it knows none."""
+    def temperature_of(self, name: str) -> float | None:
+        """What it draws a class with where nobody says another temperature; None where it knows none."""
 
     @property
     def network(self) -> Network | None:
@@ -74,7 +73,6 @@ class SyntheticSubject:
     """
 
     name = "synthetic drawings"
-    temperature = None
     network = None
 
     def __init__(self, data: DataSet) -> None:
@@ -82,6 +80,9 @@ class SyntheticSubject:
         made = np.bincount(data.class_ids[data.synthetic], minlength=len(data.class_names))
         self.classes = tuple(name for name, count in zip(data.class_names, made.tolist(), strict=True) if count > 1)
         self.about: Mapping[str, str | int] = {"kind": "drawings", "drawings": int(made.sum())}
+
+    def temperature_of(self, _: str) -> None:
+        """Unknown: they were drawn long ago."""
 
     def draw(self, name: str, count: int, seed: int, temperature: float | None) -> list[Drawing]:
         """Choose `count` of them, or all where there are fewer."""
@@ -118,10 +119,9 @@ class BundleSubject:
             "step": made.step,
         }
 
-    @property
-    def temperature(self) -> float | None:
-        """The bundle's own."""
-        return self.manifest.defaults.temperature
+    def temperature_of(self, name: str) -> float:
+        """That of the class, or of the bundle where the class has none of its own."""
+        return self.manifest.defaults.temperature_of(name)
 
     @property
     def network(self) -> Network | None:
@@ -134,7 +134,7 @@ class BundleSubject:
 
     def draw(self, name: str, count: int, seed: int, temperature: float | None) -> list[Drawing]:
         """See `Subject`."""
-        tau = self.manifest.defaults.temperature if temperature is None else temperature
+        tau = self.temperature_of(name) if temperature is None else temperature
         jobs = _jobs(self.manifest, name, count, seed)
         drawn = draw_sketches(self.decoder, self.manifest, jobs, tau, self.manifest.sizes.max_points)
         return _drawings(drawn, self.manifest)
@@ -161,8 +161,7 @@ class CheckpointSubject:
         """Kind, hash and step."""
         return {"kind": "checkpoint", "sha256": self._sha256, "step": self._step}
 
-    @property
-    def temperature(self) -> float | None:
+    def temperature_of(self, _: str) -> float:
         """What an exported bundle would take."""
         return TEMPERATURE
 
@@ -181,7 +180,7 @@ class CheckpointSubject:
 
     def draw(self, name: str, count: int, seed: int, temperature: float | None) -> list[Drawing]:
         """See `Subject`."""
-        tau = TEMPERATURE if temperature is None else temperature
+        tau = self.temperature_of(name) if temperature is None else temperature
         jobs = _jobs(self.manifest, name, count, seed)
         drawn = draw_rows(self.decoder, self.manifest, jobs, tau, self.manifest.sizes.max_points)
         return _drawings(drawn, self.manifest)

@@ -1,5 +1,6 @@
 """Checkpoints and bundles behind one face: the same drawings and losses, and those of the training."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from sketch_edge.train.evaluate.drawing import Drawing  # noqa: E402
 from sketch_edge.train.evaluate.evaluation import evaluate  # noqa: E402
 from sketch_edge.train.evaluate.figures import Options  # noqa: E402
 from sketch_edge.train.evaluate.likelihood import likelihoods  # noqa: E402
+from sketch_edge.train.evaluate.report import render  # noqa: E402
 from sketch_edge.train.evaluate.subject import open_subject  # noqa: E402
 from sketch_edge.train.loop import Trainer  # noqa: E402
 from tests.train.evaluate.toys import CLASSES, toy_data  # noqa: E402
@@ -79,8 +81,6 @@ def test_losses_are_those_of_the_training(trainer, data, bundle):
 
 def test_likelihood_a_point_does_not_know_the_unit(trainer, data):
     """A model of drawings twice as large, scale and all, finds them as likely, less the stretched plane."""
-    from dataclasses import replace
-
     subject = open_subject(trainer.out)
     drawings = [Drawing.from_stroke3(data.drawing(int(i))) for i in data.indices(TEST)[:5]]
     ids = data.class_ids[data.indices(TEST)[:5]].tolist()
@@ -105,6 +105,24 @@ def test_bundle_and_checkpoint_draw_alike(trainer, bundle):
             np.testing.assert_array_equal(two.points, np.concatenate(three.lines))
             assert one.ends == two.ends
             assert two.complete == three.complete
+
+
+def test_a_class_is_measured_at_its_own_temperature(trainer, data, tmp_path):
+    """The figures say which; one that is asked for counts more, for all."""
+    path = tmp_path / "own.sketch.zip"
+    own = {CLASSES[0]: 0.05}
+    export_bundle(load_checkpoint(trainer.out), path, quantize="none", temperature=0.4, temperatures=own)
+    drawn = open_subject(path).draw(CLASSES[0], 3, 7, None)
+    for one, other in zip(drawn, load(path).draw_many([CLASSES[0]] * 3, seed=7), strict=True):
+        assert other.temperature == 0.05
+        np.testing.assert_array_equal(one.points, np.concatenate(other.lines))
+    options = Options(count=4, bootstrap=20, repeats=2, classifier=ClassifierSettings(steps=3, batch=8), losses=False)
+    report = evaluate([path], data, options)
+    assert [each.temperature for each in report.models[0].classes] == [own.get(each.name, 0.4) for each in report.real]
+    assert report.models[0].temperature is None
+    assert "temperature 0.05 to 0.4, by class" in render(report)
+    asked = evaluate([path], data, replace(options, temperature=0.3)).models[0]
+    assert {asked.temperature, *(each.temperature for each in asked.classes)} == {0.3}
 
 
 def test_both_kinds_stand_side_by_side(trainer, bundle, data):

@@ -60,11 +60,13 @@ class Toy:
     """A generator without a network."""
 
     about = {"kind": "toy"}  # noqa: RUF012
-    temperature = None
     network = None
 
     def __init__(self, name, draw, classes=CLASSES):
         self.name, self.classes, self._draw = name, classes, draw
+
+    def temperature_of(self, name):
+        return None
 
     def draw(self, name, count, seed, temperature):
         return self._draw(name, count)
