@@ -110,7 +110,7 @@ def test_settings_are_listed_with_their_meaning(data):
     [
         (["--set", "latent"], "KEY=VALUE"),
         (["--set", "latnt=3"], "no such setting"),
-        (["--set", "latent=0"], "from 1 to"),
+        (["--set", "latent=-1"], "from 0 to"),
         (["--set", "latent=2.5"], "whole number"),
         (["--set", "learning_rate=nan"], "from 0 to"),
         (["--set", "optimizer=sgd"], "choose one of adam"),
