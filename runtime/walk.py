@@ -89,13 +89,11 @@ FORMS: Mapping[str, Form] = {
 """Every operator that an exporter of ours writes."""
 
 _START = "Add Concat DequantizeLinear Gather MatMul Reshape Split Sub Tanh"
-_STEP = (
-    "Add Cast Clip Concat DequantizeLinear LayerNormalization Log MatMul MatMulInteger Mul QuantizeLinear "
-    "Reshape Sigmoid Softmax Split Sub Tanh Unsqueeze"
-)
+_CELL = "Add Cast Concat DequantizeLinear LayerNormalization MatMul MatMulInteger Mul QuantizeLinear Sigmoid Split Tanh"
+_STEP = f"{_CELL} Clip Log Reshape Softmax Sub Unsqueeze"  # what models without a mixture need besides
 _ENCODE = "Add Cast Concat DequantizeLinear Exp Gather LSTM MatMul Mul Reshape Split Tanh Transpose Unsqueeze"
 _DRAW = "Cast ConstantOfShape DequantizeLinear Less Loop Mul Pad Pow Shape Split Sqrt Unsqueeze Where"
-_BODY = f"{_STEP} ArgMax Div Exp Gather GatherElements Identity Less Max Min ReduceMin Round Sqrt"
+_BODY = f"{_CELL} ArgMax Clip Div Exp Gather GatherElements Identity Less Max Min ReduceMin Round Sqrt Sub"
 
 OPERATORS: Mapping[str, frozenset[str]] = {
     "start.onnx": frozenset(_START.split()),

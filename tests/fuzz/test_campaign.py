@@ -52,8 +52,8 @@ def test_pieces_try_different_examples(tmp_path):
     def piece(state: str) -> set[bytes]:
         seen.unlink(missing_ok=True)
         (tmp_path / state).mkdir(exist_ok=True)
-        tally = examples_piece(tmp_path / state, parser_of(toy), 40)
-        assert tally.executions >= 40 * tally.pieces
+        tally = examples_piece(tmp_path / state, parser_of(toy), 150)
+        assert tally.executions >= 150 * tally.pieces
         return {line for line in seen.read_bytes().split() if len(line) > 16}
 
     one, two, again = piece("a"), piece("a"), piece("b")
