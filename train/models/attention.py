@@ -165,10 +165,12 @@ class AttentionSeq2Seq(OffsetModel):
         return {"start.onnx": [], "step.onnx": step}
 
     def _first_of(self, memory: Tensor) -> State:
+        """State before the first row, each (B, 2H), from the mean of the memories (B, P, D)."""
         h, c = torch.tanh(self.opening(memory.mean(dim=1))).chunk(2, dim=1)
         return h, c
 
     def _step(self, row: Tensor, memory: Tensor, state: State) -> tuple[Tensor, State]:
+        """One row (B, 5) in boxes: the output (B, 5) in the network's own terms, and the state after it."""
         (h_0, h_1), (c_0, c_1) = (part.chunk(LAYERS, dim=1) for part in state)
         context = attend(self.query(h_1), memory)
         h_0, c_0 = self.decoder_0(torch.cat([row, context], dim=1), (h_0, c_0))
@@ -176,6 +178,7 @@ class AttentionSeq2Seq(OffsetModel):
         return self.head(self.dropout(h_1)), (torch.cat([h_0, h_1], dim=1), torch.cat([c_0, c_1], dim=1))
 
     def _in_boxes(self, rows: Tensor) -> Tensor:
+        """stroke-5 rows (..., 5) in model units with their offsets in boxes."""
         return torch.cat([rows[..., :2] / self.box, rows[..., 2:]], dim=-1)
 
 

@@ -56,13 +56,16 @@ class Task:
     """Sketches of the whole mini-batch, of which the batch at hand may be one process's share."""
 
     workers: Workers = field(default_factory=Workers)
-    """Who has the others."""
+    """The processes that a mini-batch is dealt out to; this one alone, where nothing else is said."""
 
     random: torch.Generator | None = None
     """Random numbers of the whole mini-batch, the same in every process. Dropout takes torch's own, which are not."""
 
     def normals(self, width: int, device: torch.device) -> Tensor:
-        """Standard normals for the sketches at hand, (B, width): this process's share of those of the mini-batch."""
+        """Standard normals for the sketches at hand, (B, width): this process's share of those of the mini-batch.
+
+        Every process draws those of the whole mini-batch, so that the numbers do not depend on how many there are.
+        """
         return self.workers.mine(torch.randn(self.sketches, width, device=device, generator=self.random))
 
     def uniforms(self, width: int, device: torch.device) -> Tensor:
@@ -157,12 +160,12 @@ class SketchModel(nn.Module, ABC):
 
     @property
     def state(self) -> int:
-        """S."""
+        """S, width of h and of c: the layer's own, or all layers and what else a step hands on to the next."""
         return self.hidden
 
     @property
     def constant(self) -> int:
-        """K."""
+        """K, width of `gate`: what the start computes once for all steps; here a share of the four gates' sums."""
         return 4 * self.hidden
 
     def sizes(self, max_points: int) -> Sizes:
@@ -180,7 +183,7 @@ class SketchModel(nn.Module, ABC):
 
     @abstractmethod
     def first_state(self, z: Tensor, class_ids: Tensor) -> State:
-        """The state before the first step, by the network itself."""
+        """The state before the first step, by the network itself, from z (B, Z) and class_ids, int64 (B,)."""
 
     @abstractmethod
     def advance(self, rows: Tensor, z: Tensor, class_ids: Tensor, state: State) -> tuple[Tensor, State]:
@@ -197,7 +200,11 @@ class SketchModel(nn.Module, ABC):
         """
 
     def output(self, h: Tensor) -> Tensor | None:
-        """What y (N, O) is where the next state is h (N, S); None where more than h decides about it."""
+        """Give y (N, O) of steps that end in the states h (N, S); None where y cannot be told from h alone.
+
+        sketch-export compares an exported step's y with that of the step's own h, so that an error of the state is not
+        counted a second time.
+        """
         return None
 
     @abstractmethod

@@ -59,6 +59,7 @@ class Cell(nn.Module, ABC):
         """The matrices of start and step; see `SketchModel.matrices`."""
 
     def _constant_of(self, weight: Tensor | None, condition: Tensor) -> Tensor:
+        """W times (B, C), (B, K); zeros where a model has neither z nor class, and so no W."""
         if weight is None:
             return condition.new_zeros(len(condition), self.constant)
         return F.linear(condition, weight)
@@ -145,7 +146,8 @@ class HyperLSTM(Cell):
     """An LSTM whose weights another, smaller one steers while it draws (Ha, Dai & Le 2016, arXiv:1609.09106, A.2.2-3).
 
     The steering cell, an LSTM with layer normalisation, sees row, z, class and the state of both. Its state, through
-    embeddings of N numbers, scales the rows of the main cell's matrices, and adds to its bias:
+    embeddings of N numbers, scales the rows of the main cell's matrices, and adds to its bias; h^ is its output, and
+    the z in these lines is such an embedding (the paper's letter), not the latent vector:
 
         z = W h^ + b;  y = LN(d_h(z_h) * (W_h h) + d_x(z_x) * (W_x x) + b(z_b))     for each gate, d and b linear
 
@@ -198,7 +200,7 @@ class HyperLSTM(Cell):
         return torch.stack(outputs), (carried, torch.cat([c, c_steering], dim=1))
 
     def _step(self, norm: Norm, sums: Tensor, c: Tensor) -> State:
-        """The part that both cells have in common: from the sums of the gates (B, 4, H) to h and c."""
+        """What main and steering cell do alike: from the sums of the gates (B, 4, H) to h and c, each (B, H)."""
         to_open, candidate = norm.gates(sums)
         i, f, o = to_open.unbind(1)
         c = torch.addcmul(f * c, i, self._written(candidate))

@@ -165,7 +165,7 @@ class HyperStep(nn.Module):
         c_main, c_steering = torch.split(c, self.widths, dim=1)
         sums = h @ self.steering_weight + steered
         h_steering, c_steering = self.steering_norm(sums.chunk(GATES, dim=1), c_steering)
-        z = (h_steering @ self.embed_weight + self.embed_bias).chunk(3 * GATES, dim=1)
+        z = (h_steering @ self.embed_weight + self.embed_bias).chunk(3 * GATES, dim=1)  # embeddings, not the latent z
         d = [part @ getattr(self, f"scale_{place}") for place, part in enumerate(z)]
         from_state, from_row = (h_main @ self.hidden_weight).chunk(GATES, dim=1), given.chunk(GATES, dim=1)
         gates = tuple(
@@ -204,6 +204,7 @@ class _CutNorm(nn.Module):
 
 
 def _kept(weight: Tensor) -> Tensor:
+    """Copy a parameter, so that training goes on without the cut-up parts noticing."""
     return weight.detach().clone()
 
 
@@ -213,6 +214,7 @@ def _turned(weight: Tensor) -> Tensor:
 
 
 def _bias(lstm: nn.LSTM) -> Tensor:
+    """Both biases of an nn.LSTM, which torch keeps apart and which only ever occur as a sum, (4H,)."""
     return _reorder(weight_of(lstm, "bias_ih_l0") + weight_of(lstm, "bias_hh_l0"))
 
 

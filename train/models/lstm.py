@@ -49,6 +49,7 @@ class ClassLSTM(OffsetModel):
     offset_mean: Tensor
     """Of dx and dy over the training split, in model units, (2,)."""
     offset_std: Tensor
+    """Their standard deviations, likewise."""
 
     def __init__(self, config: ModelConfig, classes: int) -> None:
         super().__init__(config, classes)
@@ -131,11 +132,13 @@ class ClassLSTM(OffsetModel):
     def _run(
         self, rows: Tensor, class_ids: Tensor, state: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Outputs as in `forward`, and the state of nn.LSTM after the last row, h and c, each (2, B, H)."""
         label = self.embedding(class_ids).expand(len(rows), -1, -1)
         hidden, state = self.decoder(torch.cat([self._standardised(rows[..., :2]), rows[..., 2:], label], dim=2), state)
         return self.head(self.dropout(hidden)), state
 
     def _standardised(self, offsets: Tensor) -> Tensor:
+        """z-scores of dx and dy (..., 2), which come in model units."""
         return (offsets - self.offset_mean) / self.offset_std
 
 
@@ -190,4 +193,5 @@ def _packed(state: Tensor) -> Tensor:
 
 
 def _unpacked(state: Tensor) -> Tensor:
+    """(B, 2H) -> (2, B, H), as nn.LSTM has it."""
     return torch.stack(state.chunk(LAYERS, dim=1))

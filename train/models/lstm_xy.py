@@ -102,7 +102,7 @@ class PlaceLSTM(OffsetModel):
         return self.hidden + PLACE
 
     def first_state(self, z: Tensor, class_ids: Tensor) -> State:
-        """Zeros, and the place 0, 0."""
+        """Zeros: those of the layer, and x = y = 0, where every drawing begins."""
         zeros = self.head.weight.new_zeros(len(class_ids), self.state)
         return zeros, zeros
 
@@ -128,6 +128,7 @@ class PlaceLSTM(OffsetModel):
     def _run(
         self, places: Tensor, rows: Tensor, class_ids: Tensor, state: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Outputs as in `forward`, and the state of nn.LSTM after the last row; places (T, B, 2) in model units."""
         label = self.embedding(class_ids).expand(len(rows), -1, -1)
         hidden, state = self.decoder(torch.cat([places / self.box, rows[..., 2:], label], dim=2), state)
         return self.head(self.dropout(hidden)), state

@@ -64,7 +64,7 @@ class OffsetModel(SketchModel):
 
     @abstractmethod
     def costs(self, batch: Batch, task: Task) -> Costs:
-        """What each sketch costs, and how often its pen is right."""
+        """What each sketch of the batch costs, and how often its pen is right; the teacher gives the rows."""
 
     def parts(self, batch: Batch, task: Task) -> Tensor:
         """The costs of offsets and pen, and no KL, (3,); all sketches alike, long or short."""
@@ -101,7 +101,7 @@ class LabelStart(nn.Module):
     def forward(self, z: Tensor, class_id: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give gate (B, 4H), h and c (B, S) from z (B, 0) and class_id, int64 (B,)."""
         gate = torch.index_select(self.embedding, 0, class_id) @ self.gate_weight + self.gate_bias
-        everybody = class_id - class_id  # the first row, for as many sketches as there are
+        everybody = class_id - class_id  # (B,) zeros: the only row of the table, once for each sketch
         h, c = torch.index_select(self.zeros, 0, everybody).chunk(2, dim=1)
         return gate, h, c
 
