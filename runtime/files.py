@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import glob
 import os
 import stat
@@ -21,7 +22,7 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
 
     Temporary file in the same folder, fsync, rename, fsync of the folder. The permissions of an old file, and where
     the system lets us its owner, are kept; a new one gets those the umask asks for. A symbolic link stays a link: the
-    file that it names is replaced.
+    file that it names is replaced. The first file that a process writes to a folder also sweeps that folder.
 
     Raises:
         InputError: the folder does not exist, or `path` is no plain file that may be written.
@@ -30,9 +31,11 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     path = Path(path)
     check_writable(path)
     temporary: Path | None = None
+    lock: int | None = None
     try:
         target = Path(os.path.realpath(path))
-        descriptor, temporary = _open_temporary(target)
+        _sweep_once(target.parent)
+        descriptor, temporary, lock = _open_temporary(target)
         with os.fdopen(descriptor, "wb") as file:
             _copy_permissions(target, descriptor)
             file.write(data)
@@ -49,6 +52,8 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+        if lock is not None:
+            os.close(lock)
 
 
 def check_writable(path: Path) -> None:
@@ -78,17 +83,40 @@ def refuse_same(out: Path, source: Path, what: str) -> None:
             raise InputError(f"{out}: is {what} itself; choose another --out")
 
 
-def sweep_temporaries(folder: Path, name: str) -> int:
-    """Delete temporary files that a killed writer of the file `folder/name` left behind; returns how many.
+def sweep_temporaries(folder: Path, name: str = "") -> int:
+    """Delete temporary files that killed writers left in a folder, or only those of the file `folder/name`.
 
-    Call it only where no other process writes the same file.
+    A writer holds a lock on its temporary file until that has its real name, so whatever is locked is left alone; where
+    the file system has no locks, everything is. Returns how many were deleted.
     """
-    count = 0
-    for stale in folder.glob(f"{glob.escape(_stem(name))}{'?' * 16}{TEMPORARY_SUFFIX}"):
+    count, flags = 0, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    for path in folder.glob(f"{glob.escape(_stem(name)) if name else '.*.'}{'?' * 16}{TEMPORARY_SUFFIX}"):
         with contextlib.suppress(OSError):
-            stale.unlink()
-            count += 1
+            descriptor = os.open(path, flags)
+            try:
+                if stat.S_ISREG(os.fstat(descriptor).st_mode) and _take_lock(descriptor, wait=False):
+                    path.unlink()
+                    count += 1
+            finally:
+                os.close(descriptor)
     return count
+
+
+@functools.lru_cache(maxsize=64)
+def _sweep_once(folder: Path) -> None:
+    """Sweep a folder once a process: a thousand files of one run need no thousand looks at their folder."""
+    sweep_temporaries(folder)
+
+
+def _take_lock(descriptor: int, wait: bool) -> bool:
+    """Lock an open file; whether this is the only one to have it locked now. It is unlocked by closing it."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except (ImportError, OSError):  # Windows, a file system without locks, or somebody else has it
+        return False
+    return True
 
 
 def _obstacle(path: Path) -> str | None:
@@ -118,13 +146,28 @@ def _stem(name: str) -> str:
     return f".{os.fsdecode(os.fsencode(name)[:_LONGEST_STEM])}."
 
 
-def _open_temporary(target: Path) -> tuple[int, Path]:
-    """Create an empty file beside `target`, open for writing, with the permissions that the umask asks for."""
+def _open_temporary(target: Path) -> tuple[int, Path, int | None]:
+    """Create an empty file beside `target`, with the permissions that the umask asks for, and lock it.
+
+    Returns:
+        It open for writing, its name, and what keeps the lock until it is closed; None where there are no locks.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     while True:
         temporary = target.with_name(f"{_stem(target.name)}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
-        with contextlib.suppress(FileExistsError):
-            return os.open(temporary, flags, 0o666), temporary
+        try:
+            descriptor = os.open(temporary, flags, 0o666)
+            if not _take_lock(descriptor, wait=True):
+                return descriptor, temporary, None
+            if temporary.exists():
+                return descriptor, temporary, os.dup(descriptor)
+            os.close(descriptor)  # swept before it was locked
+        except FileExistsError:
+            continue
+        except BaseException:  # a signal, just here
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
 
 
 def _copy_permissions(old: Path, descriptor: int) -> None:

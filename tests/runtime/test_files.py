@@ -257,10 +257,10 @@ def test_what_a_killed_writer_left_is_swept(tmp_path):
     """kill -9 in the middle leaves the old file and a temporary one, which the next start can find and delete."""
     target = tmp_path / "star [1].svg"
     target.write_bytes(b"old")
-    other = tmp_path / f".star [1].svg.old.0123456789abcdef{TEMPORARY_SUFFIX}"
-    other.write_bytes(b"of the file 'star [1].svg.old'")
     subprocess.run([sys.executable, "-c", KILLED, target], timeout=60)
     assert target.read_bytes() == b"old"
+    other = tmp_path / f".star [1].svg.old.0123456789abcdef{TEMPORARY_SUFFIX}"
+    other.write_bytes(b"of the file 'star [1].svg.old'")
     assert len(names(tmp_path)) == 3
     assert sweep_temporaries(tmp_path, target.name) == 1
     assert names(tmp_path) == sorted([other.name, target.name])
@@ -271,3 +271,53 @@ def test_sweeping_a_clean_folder_does_nothing(tmp_path):
     Path(tmp_path / "star.svg").write_bytes(b"x")
     assert sweep_temporaries(tmp_path, "star.svg") == 0
     assert names(tmp_path) == ["star.svg"]
+
+
+def test_the_next_process_that_writes_there_sweeps(tmp_path):
+    """Whatever it writes: what others left is gone, hidden files of other programs stay."""
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", KILLED, tmp_path / "star.svg"], timeout=60)
+        assert len(names(tmp_path)) == 1  # the second swept what the first had left, and left its own
+    foreign = [".cat.svg.swp", f".notes{TEMPORARY_SUFFIX}", f"cat.svg.0123456789abcdef{TEMPORARY_SUFFIX}"]
+    for name in foreign:
+        (tmp_path / name).write_bytes(b"")
+    write_atomic(tmp_path / "cat.svg", b"new")
+    assert names(tmp_path) == sorted(["cat.svg", *foreign])
+
+
+STOPPED = """
+import os, sys, time
+from sketch_edge.runtime import files
+fsync = os.fsync
+def wait(descriptor):
+    print("half way", flush=True)
+    sys.stdin.read()
+    fsync(descriptor)
+os.fsync = wait
+files.write_atomic(sys.argv[1], b"new")
+"""
+
+
+def test_what_another_process_is_writing_is_not_swept(tmp_path):
+    """Two drawings into one folder, or even to one file, do not mind each other."""
+    target = tmp_path / "star.svg"
+    writer = subprocess.Popen([sys.executable, "-c", STOPPED, target], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == b"half way\n"
+    write_atomic(target, b"mine")
+    assert (sweep_temporaries(tmp_path), len(names(tmp_path))) == (0, 2)
+    writer.communicate(timeout=60)
+    assert writer.returncode == 0
+    assert (names(tmp_path), target.read_bytes()) == (["star.svg"], b"new")
+
+
+def test_sweeping_waits_for_nothing_and_follows_no_link(tmp_path):
+    """A pipe, a folder and a link with the name of a temporary file are none of ours."""
+    digits = iter("012")
+    places = [tmp_path / f".star.svg.{next(digits) * 16}{TEMPORARY_SUFFIX}" for _ in range(3)]
+    os.mkfifo(places[0])
+    places[1].mkdir()
+    places[2].symlink_to(tmp_path / "precious")
+    (tmp_path / "precious").write_bytes(b"x")
+    assert sweep_temporaries(tmp_path) == 0
+    assert len(names(tmp_path)) == 4
