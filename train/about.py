@@ -8,7 +8,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn
 
 from sketch_edge.runtime.errors import CheckpointError, InputError
-from sketch_edge.runtime.manifest import MAX_CLASSES, MAX_NAME_LENGTH, MAX_POINTS, refuse_constant, short
+from sketch_edge.runtime.manifest import (
+    MAX_CLASSES,
+    MAX_NAME_LENGTH,
+    MAX_POINTS,
+    refuse_constant,
+    short,
+    without_repeats,
+)
 from sketch_edge.train.credit import QUICKDRAW
 
 MAX_SCALE = 1000.0
@@ -101,13 +108,15 @@ def write_about(about: About) -> str:
 
 
 def read_json(text: object, where: str) -> dict[str, Any]:
-    """Read a JSON object; NaN and infinity are refused.
+    """Read a JSON object; NaN, infinity and keys that stand twice are refused.
 
     Raises:
         CheckpointError: it is none.
     """
     try:
-        raw = json.loads(text, parse_constant=refuse_constant) if isinstance(text, str) else None
+        raw = None
+        if isinstance(text, str):
+            raw = json.loads(text, object_pairs_hook=without_repeats, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{where}: is no proper JSON ({error}); train again") from error
     if not isinstance(raw, dict):

@@ -36,7 +36,7 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.files import write_atomic
-from sketch_edge.runtime.manifest import short
+from sketch_edge.runtime.manifest import refuse_constant, short, without_repeats
 from sketch_edge.train.credit import QUICKDRAW, check_credit
 
 FORMAT = 2
@@ -323,7 +323,8 @@ def _read_names(path: Path, names: npt.NDArray[Any]) -> tuple[str, ...]:
 def _read_sources(path: Path, text: npt.NDArray[Any]) -> tuple[Source, ...]:
     """Read the JSON of sources."""
     try:
-        sources = tuple(Source(**entry) for entry in json.loads(str(text)))
+        entries = json.loads(str(text), object_pairs_hook=without_repeats, parse_constant=refuse_constant)
+        sources = tuple(Source(**entry) for entry in entries)
     except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path}:sources: is not the expected JSON ({error}); {AGAIN}") from error
     for source in sources:

@@ -71,6 +71,19 @@ def test_what_is_no_such_json_is_refused(text):
         read_about(text, "about")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"classes": ["cat"], "classes": ["dog"], "scale": 3, "max_points": 9}',
+        '{"classes": ["cat"], "scale": 3, "max_points": 9, "counts": {"cat": 1, "cat": 2}}',
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(text):
+    """At the top and below: it is open which of the two counts."""
+    with pytest.raises(CheckpointError, match=r"^about: is no proper JSON \(a key stands twice\)"):
+        read_about(text, "about")
+
+
 def test_the_limits_are_those_of_a_bundle():
     """The largest of everything goes through the reader of the manifest; one more does not come as far."""
     from sketch_edge.runtime.manifest import Manifest

@@ -200,6 +200,7 @@ Change = Callable[[dict[str, Any]], None]
         ("sources", np.array("{"), ":sources: is not the expected JSON"),
         ("sources", np.array("[" * 100_000), ":sources: is not the expected JSON"),
         ("sources", np.array("7"), ":sources: is not the expected JSON"),
+        ("sources", np.array('[{"name": "x", "name": "y"}]'), ":sources: is not the expected JSON (a key stands"),
         ("sources", np.array('[{"name": "x"}]'), ":sources: is not the expected JSON"),
         ("sources", np.array('[{"name": 1, "sha256": "", "drawings": 1}]'), ":sources: has a value of another type"),
         ("sources", np.array('[{"name": "", "sha256": "", "drawings": 1.5}]'), ":sources: has a value of another type"),

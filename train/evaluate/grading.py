@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.manifest import short
+from sketch_edge.runtime.manifest import refuse_constant, short, without_repeats
 from sketch_edge.train.evaluate.grading_page import PAGE
 from sketch_edge.train.evaluate.pictures import drawing_path
 
@@ -137,7 +137,8 @@ def _read(path: Path, member: str, kind: type) -> dict[str, Any]:
             )
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path}: is larger than {MAX_BYTES} bytes; it is no file of a grading")
-        content = json.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        content = json.loads(text, object_pairs_hook=without_repeats, parse_constant=refuse_constant)
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise

@@ -107,9 +107,20 @@ def test_wrong_answers_are_refused(folder, change, what):
     assert what in str(error.value)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"[" * 100_000, b"[1]"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"[1]",
+        b'{"format": 1, "page": "", "items": [], "answers": {"1": "real", "1": "fake"}}',
+        b'{"format": 1, "page": NaN, "items": [], "answers": {}}',
+    ],
+)
 def test_foreign_files_are_refused(folder, content):
-    """Missing, empty, no text, too deep, no object."""
+    """Missing, empty, no text, too deep, no object, an answer that is given twice, no number."""
     path = folder / "other.json"
     if content is not None:
         path.write_bytes(content)
