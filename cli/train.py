@@ -70,6 +70,10 @@ def main(
     training.gif (how its drawings changed), drawing.gif and progress.png (how one comes about), the drawings in
     samples.ndjson, and a TensorBoard log. Ctrl-C saves and stops; --resume goes on from there, as after a crash.
 
+    The checkpoint before the newest is previous.pt in that folder: where model.pt is damaged, --resume says so, goes on
+    from the one before, and keeps the damaged file there as damaged.pt. While a training runs, .model.pt.lock beside
+    model.pt keeps a second one from writing the same file.
+
     With --from a training starts from another model instead of from nothing: few drawings and few steps will do. Its
     sizes and its scale are kept; classes that both have keep what the model knows of them, and classes that DATA.NPZ
     lacks are left behind. 'shipped' is the bundle that comes with the package. With --parts only its encoder, its
