@@ -13,7 +13,7 @@ import click
 from sketch_edge.cli.command import FiniteRange, SketchCommand, escape, say
 from sketch_edge.cli.export_classes import read_names, read_temperatures
 from sketch_edge.runtime.errors import BundleError, CheckpointError, InputError, UnfinishedError
-from sketch_edge.runtime.files import check_writable, refuse_same
+from sketch_edge.runtime.files import check_writable, read_beginning, refuse_same
 from sketch_edge.runtime.manifest import TEMPERATURE, Defaults, Sizes
 
 if TYPE_CHECKING:
@@ -239,8 +239,7 @@ def _import_table(report: ImportReport) -> str:
 def _check_replaced(target: Path) -> None:
     """Refuse to replace a file that is no bundle, such as the data set: somebody's slip, not their wish."""
     with contextlib.suppress(OSError):  # not there, or not readable: said elsewhere
-        with target.open("rb") as file:
-            start = file.read(64)
+        start = read_beginning(target, 64)
         if start and not (start.startswith(b"PK") and b"manifest.json" in start):
             raise InputError(f"{target}: exists and is no bundle; choose another --out, or delete it first")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import glob
 import os
@@ -70,6 +71,18 @@ def check_writable(path: Path) -> None:
         raise InputError(f"{path}: cannot be used as a file name ({reason}); choose another") from error
     if problem is not None:
         raise InputError(f"{path}: {problem}")
+
+
+def read_beginning(path: Path, size: int) -> bytes:
+    """Read the first `size` bytes of a plain file; a pipe would be waited for, perhaps without end.
+
+    Raises:
+        OSError, ValueError: it does not exist, is no plain file, may not be read, or the name cannot be one.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "no plain file", str(path))
+    with path.open("rb") as file:
+        return file.read(size)
 
 
 def refuse_same(out: Path, source: Path, what: str) -> None:

@@ -35,7 +35,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import DataError
-from sketch_edge.runtime.files import write_atomic
+from sketch_edge.runtime.files import read_beginning, write_atomic
 from sketch_edge.runtime.manifest import refuse_constant, short, without_repeats
 from sketch_edge.train.credit import QUICKDRAW, check_credit
 
@@ -61,6 +61,7 @@ SOURCES_BYTES = 64 << 20
 """The list of files is text: 4 bytes a character."""
 
 AGAIN = "run sketch-data prepare again"
+MAKE = "make one with sketch-data prepare"
 
 _MEMBERS = {
     "format": ("<i8", 0),
@@ -191,19 +192,7 @@ def load_dataset(path: str | os.PathLike[str]) -> DataSet:
         DataError: no such file, not a data set of this format, damaged, or its arrays disagree.
     """
     path = Path(path)
-    try:
-        foreign = path.exists() and not path.is_file()
-        content = b"" if foreign else path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: cannot be read ({reason}); make it with sketch-data prepare") from error
-    if foreign:
-        raise DataError(f"{path}: is no plain file (expected a data set); make one with sketch-data prepare")
-    if content.startswith(b"version https://git-lfs"):
-        raise DataError(f"{path}: is a Git LFS pointer, not the data set itself; run git lfs pull")
-    if content[:4096].lstrip().startswith(b"<"):
-        raise DataError(f"{path}: is a web page or XML, not a data set; make one with sketch-data prepare")
-    arrays = _read_members(path, content)
+    arrays = _read_members(path, _read(path))
     data = DataSet(
         points=arrays["points"].astype(np.int16, copy=False),
         offsets=arrays["offsets"].astype(np.int64, copy=False),
@@ -218,6 +207,28 @@ def load_dataset(path: str | os.PathLike[str]) -> DataSet:
     if not math.isclose(float(arrays["scale"]), data.scale, rel_tol=1e-9):
         raise DataError(f"{path}:scale: is {float(arrays['scale'])}, not that of its points ({data.scale}); {AGAIN}")
     return data
+
+
+def _read(path: Path) -> bytes:
+    """Read a file that at least begins as a data set does: what is foreign takes no memory, however large it is."""
+    try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: is no plain file (expected a data set); {MAKE}")
+        start = read_beginning(path, 4096)
+        if not start:
+            raise DataError(f"{path}: is empty (expected a data set); {MAKE}")
+        if start.startswith(b"version https://git-lfs"):
+            raise DataError(f"{path}: is a Git LFS pointer, not the data set itself; run git lfs pull")
+        if start.lstrip().startswith(b"<"):
+            raise DataError(f"{path}: is a web page or XML, not a data set; {MAKE}")
+        if not start.startswith(b"PK"):
+            raise DataError(f"{path}: is no data set (expected a zip of arrays); {MAKE}")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read ({reason}); make it with sketch-data prepare") from error
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from sketch_edge.runtime.bundle import open_bundle
 from sketch_edge.runtime.errors import CheckpointError, InputError
+from sketch_edge.runtime.files import read_beginning
 from sketch_edge.runtime.manifest import MANIFEST, fold_name
 from sketch_edge.train.about import About
 from sketch_edge.train.checkpoint import Checkpoint, load_checkpoint
@@ -165,8 +166,7 @@ def take_units(about: About, before: About) -> About:
 def _is_bundle(path: Path) -> bool:
     """Whether a file is a bundle and not a checkpoint, by its first member."""
     try:
-        with path.open("rb") as file:
-            return MANIFEST.encode() in file.read(64)
+        return MANIFEST.encode() in read_beginning(path, 64)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CheckpointError(f"{path}: cannot be read ({reason}); give a model.pt or a bundle") from error

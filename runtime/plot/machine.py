@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sketch_edge.runtime.errors import InputError
+from sketch_edge.runtime.files import read_beginning
 from sketch_edge.runtime.plot.dialects import DIALECTS, Dialect, check_raw_line, clean_label
 from sketch_edge.runtime.plot.parts import SWITCH_KEYS, Area, Extra, Lift, Paper, Park, Speed
 from sketch_edge.runtime.plot.settings import (
@@ -202,8 +203,7 @@ def _read_table(source: str | os.PathLike[str]) -> dict[str, Any]:
     """The TOML of a profile as it stands."""
     path, where = _path_of(source), os.fspath(source)
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_PROFILE + 1)
+        content = read_beginning(path, LARGEST_PROFILE + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"{where}: cannot be read ({reason}); name a profile, or a TOML file") from error

@@ -314,11 +314,19 @@ def test_what_often_stands_there_instead_is_named(path, content, what):
     assert refused(path).startswith(f": {what}")
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x02.", b"{}"])
-def test_a_foreign_file_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", ": is empty"),
+        (b"PK\x03\x04", ": is no data set or is damaged"),
+        (b"\x80\x02.", ": is no data set (expected a zip"),
+        (b"{}", ": is no data set (expected a zip"),
+    ],
+)
+def test_a_foreign_file_is_refused(tmp_path, content, what):
     """Whatever it is."""
     (tmp_path / "data.npz").write_bytes(content)
-    assert refused(tmp_path / "data.npz").startswith(": is no data set or is damaged")
+    assert refused(tmp_path / "data.npz").startswith(what)
 
 
 @pytest.mark.parametrize(

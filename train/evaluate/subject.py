@@ -14,6 +14,7 @@ import torch
 from sketch_edge.runtime.blocks import draw_sketches
 from sketch_edge.runtime.bundle import Bundle, read_bundle
 from sketch_edge.runtime.errors import InputError
+from sketch_edge.runtime.files import read_beginning
 from sketch_edge.runtime.manifest import MAX_TEMPERATURE, MIXTURE, TEMPERATURE, Manifest
 from sketch_edge.runtime.provider import open_session
 from sketch_edge.runtime.sampler import Job, Rows, draw_rows
@@ -202,8 +203,7 @@ def open_subject(path: str | os.PathLike[str]) -> BundleSubject | CheckpointSubj
 def _is_checkpoint(path: Path) -> bool:
     """Whether a file begins as torch writes it, or at least is called so."""
     try:
-        with path.open("rb") as file:
-            start = file.read(4096)
+        start = read_beginning(path, 4096)
     except (OSError, ValueError):
         start = b""
     if start.startswith(b"PK"):
