@@ -127,7 +127,7 @@ def test_alone_as_beside_others(bundle):
 
 def test_a_model_of_other_sizes_is_refused(data, tmp_path):
     """A size that the kind has no place for is not taken in silence."""
-    words = [str(data), "--out", str(tmp_path / "x.pt"), "--preset", "lstm", "--set", "latent=7"]
+    words = [str(data), "--out", str(tmp_path / "x.pt"), "--preset", "lstm", "--set", "latent=7", "--steps", "1"]
     result = CliRunner().invoke(train.main, words)
     assert result.exit_code == 2
     assert "latent" in result.stderr
