@@ -6,10 +6,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 
+from sketch_edge.export import pack  # noqa: E402
+from sketch_edge.export.graphs import trace  # noqa: E402
 from sketch_edge.export.pack import export_bundle  # noqa: E402
 from sketch_edge.train.checkpoint import About, Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from sketch_edge.train.config import Config, ModelConfig  # noqa: E402
 from sketch_edge.train.models.vae import SketchVAE  # noqa: E402
+from tests.traces import remembered  # noqa: E402
 
 SIZES = ModelConfig(encoder_hidden=24, decoder_hidden=48, latent=10, class_embedding=12, mixtures=5)
 
@@ -51,6 +54,21 @@ def rounded(checkpoint, tmp_path_factory):
     return export_bundle(checkpoint, path, quantize="w8", temperature=0.7)
 
 
+@pytest.fixture(scope="session")
+def coarse(checkpoint, tmp_path_factory):
+    """What the export of an int8 bundle reports."""
+    return export_bundle(checkpoint, tmp_path_factory.mktemp("int8") / "int8.sketch.zip", quantize="int8")
+
+
 @pytest.fixture(params=["whole", "rounded"])
 def exported(request):
     return request.getfixturevalue(request.param)
+
+
+REMEMBERED = remembered(trace)
+
+
+@pytest.fixture
+def traced_once(monkeypatch):
+    """Exports of a model that was exported so before trace nothing; most of their time is torch's."""
+    monkeypatch.setattr(pack, "trace", REMEMBERED)

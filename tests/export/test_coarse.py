@@ -33,12 +33,6 @@ def w8(model):
 
 
 @pytest.fixture(scope="module")
-def coarse(checkpoint, tmp_path_factory):
-    """What the export of an int8 bundle reports."""
-    return export_bundle(checkpoint, tmp_path_factory.mktemp("int8") / "int8.sketch.zip", quantize="int8")
-
-
-@pytest.fixture(scope="module")
 def session(coarse):
     return Session(read_bundle(coarse.path), "cpu")
 

@@ -85,7 +85,7 @@ def test_chosen_classes_draw_as_in_the_whole_model(checkpoint, whole, tmp_path):
     assert all(np.array_equal(a, b) for a, b in zip(one.lines, other.lines, strict=True))
 
 
-def test_what_is_said_of_single_classes_stands_in_the_manifest(checkpoint, tmp_path):
+def test_what_is_said_of_single_classes_stands_in_the_manifest(checkpoint, tmp_path, traced_once):
     """Names are found whatever their case; the graphs are those of a bundle without."""
     plain, said = tmp_path / "x.sketch.zip", tmp_path / "y" / "x.sketch.zip"
     said.parent.mkdir()
@@ -140,7 +140,7 @@ def test_a_file_name_becomes_a_name_that_a_manifest_takes(file, name):
     assert name_of(Path(file)) == name
 
 
-def test_a_bundle_too_large_to_be_read_is_not_written(checkpoint, tmp_path, monkeypatch):
+def test_a_bundle_too_large_to_be_read_is_not_written(checkpoint, tmp_path, monkeypatch, traced_once):
     """The limit is the reader's."""
     monkeypatch.setattr(pack, "MAX_BYTES", 1000)
     with pytest.raises(UnfinishedError, match=r"x\.sketch\.zip: would have up to \d+ bytes \(at most 1000\); nothing"):

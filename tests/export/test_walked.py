@@ -5,7 +5,6 @@ import onnx
 import pytest
 
 from sketch_edge.export.graphs import trace
-from sketch_edge.export.pack import export_bundle
 from sketch_edge.runtime.bundle import open_bundle, read_bundle
 from sketch_edge.runtime.session import load_graph
 from sketch_edge.runtime.walk import OPERATORS
@@ -28,8 +27,7 @@ def operators(graph) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def bundles(whole, rounded, checkpoint, tmp_path_factory):
-    coarse = export_bundle(checkpoint, tmp_path_factory.mktemp("int8") / "int8.sketch.zip", quantize="int8")
+def bundles(whole, rounded, coarse):
     return {"fp32": read_bundle(whole.path), "w8": read_bundle(rounded.path), "int8": read_bundle(coarse.path)}
 
 

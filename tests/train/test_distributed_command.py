@@ -33,7 +33,7 @@ SETTINGS = {
     "warmup": 1,
     "schedule": "constant",
     "kl_min": 0.001,
-    "valid_every": 20,
+    "valid_every": 10,
     "save_every": 2,
     "sheet_every": 0,
     "precision": "fp32",
@@ -87,12 +87,10 @@ def _history(path):
     return load_checkpoint(path).resume["state"]["history"]
 
 
-def test_two_processes_train_what_one_trains(data, tmp_path):
-    """Losses of training and validation, and the weights after 20 steps, within 1e-5."""
-    one, two = tmp_path / "one.pt", tmp_path / "two.pt"
-    _one(data, one, steps=20, valid_every=5)
-    with _two(data, two, steps=20, valid_every=5) as process:
-        assert process.end() == 0, process.errors
+def test_two_processes_train_what_one_trains(data, straight, tmp_path):
+    """Losses of training and validation, and the weights after 40 steps, within 1e-5."""
+    one, two = tmp_path / "one.pt", straight[0]
+    _one(data, one)
     ours, theirs = _history(one), _history(two)
     assert len(ours) == len(theirs) == 4
     for one_entry, two_entry in zip(ours, theirs, strict=True):
