@@ -130,6 +130,7 @@ def test_parity_is_asked_of_the_rounded_network(session, coarse, model):
     manifest = read_bundle(coarse.path).manifest
     require_parity(measure(coarse_copy(model), session, manifest))
     nudged = coarse_copy(model)
+    assert isinstance(nudged.decoder, torch.nn.LSTM)
     weight_of(nudged.decoder, "weight_hh_l0").data[100, 7] += 1e-2
     for other in (quantised_copy(model), nudged):
         with pytest.raises(UnfinishedError, match=r"^step\.onnx: differs from torch in a step"):

@@ -11,8 +11,8 @@ from sketch_edge.runtime.walk import OPERATORS
 from sketch_edge.train.config import PRESETS
 from sketch_edge.train.models import make_model
 
-SMALL = {"decoder_hidden": 16, "class_embedding": 4}
-OTHERS = [
+SMALL: dict[str, object] = {"decoder_hidden": 16, "class_embedding": 4}
+OTHERS: list[tuple[str, dict[str, object]]] = [
     ("vae-gmm", {**SMALL, "encoder_hidden": 4, "latent": 4, "cell": "layernorm"}),
     ("vae-gmm", {**SMALL, "encoder_hidden": 4, "latent": 4, "cell": "hyper", "hyper_hidden": 8, "hyper_embedding": 4}),
     ("attention", {**SMALL, "encoder_hidden": 4}),
