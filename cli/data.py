@@ -190,7 +190,7 @@ def prepare(
         raise InputError("PATH: missing (expected files or folders of drawings); try 'sketch-data prepare --help'")
     check_writable(out)
     options = PrepareOptions(classes=tuple(name for names in classes for name in names), split=split, **settings)
-    if out.resolve() in {path.resolve() for path, _ in find_files(paths, synthetic)[0]}:
+    if out.exists() and any(path.exists() and out.samefile(path) for path, _ in find_files(paths, synthetic)[0]):
         raise InputError(f"--out: {out} is one of the files to read; name another file")
     start = time.monotonic()
     with _bar("reading", total_bytes(paths, synthetic), quiet) as bar:

@@ -1,4 +1,4 @@
-"""Every option and argument that takes a file, given what is none of its kind: exit 2, one line, nothing made."""
+"""Every option and argument that names a file, to read or to write, given what it cannot be: exit 2, nothing made."""
 
 import os
 import signal
@@ -125,3 +125,60 @@ def test_what_is_no_such_file(folder, place, kind):
     assert sorted(path.name for path in folder.iterdir()) == before
     if place in ("draw --model", "train DATA", "train --from", "train --resume", "eval DATA", "data prepare"):
         assert SAYING.get(kind, "") in lines[0]
+
+
+OUTPUTS = {
+    "draw --out": (draw.main, [*MODEL, "--class", "star", "--format", "svg", "--out", "FILE"], "good.sketch.zip"),
+    "draw --preview": (draw.main, [*MODEL, *GCODE, "--machine", "grbl-servo", "--preview", "FILE"], ""),
+    "draw --vary": (
+        draw.main,
+        [*MODEL, "--class", "star", "--vary", "good.svg", "--format", "svg", "--out", "FILE"],
+        "good.svg",
+    ),
+    "train --out": (train.main, ["good.npz", "--steps", "1", "--overwrite", "--out", "FILE"], "good.npz"),
+    "export --out": (export.main, ["good.pt", "--out", "FILE"], "good.pt"),
+    "data prepare --out": (data.main, ["prepare", "good.ndjson", "--out", "FILE"], "good.ndjson"),
+    "data sample --out": (
+        data.main,
+        ["sample", "good.sketch.zip", "--count", "1", "--seed", "1", "--out", "FILE"],
+        "good.sketch.zip",
+    ),
+    "eval --out": (evaluate.main, ["good.sketch.zip", "good.npz", "--out", "FILE"], "good.npz"),
+}
+"""With the input that must not be written over."""
+
+PATHS: dict[str, Callable[[Path], object]] = {
+    "folder": Path.mkdir,
+    "pipe": os.mkfifo,
+    "device": lambda path: path.symlink_to("/dev/null"),
+    "circle": lambda path: path.symlink_to(path),
+    "input": lambda path: None,
+    "link to the input": lambda path: None,
+    "no folder": lambda path: None,
+    "name of 300 letters": lambda path: None,
+}
+
+
+@pytest.mark.parametrize("kind", PATHS)
+@pytest.mark.parametrize("place", OUTPUTS)
+def test_where_nothing_can_be_written(folder, place, kind):
+    """Refused before any work; what stands there, the input above all, stays as it was."""
+    command, arguments, source = OUTPUTS[place]
+    if kind in ("folder", "no folder") and place in ("data sample --out", "eval --out"):
+        pytest.skip("writes into a folder, and may make one")
+    if "input" in kind and not source:
+        pytest.skip("reads no file")
+    name = {"input": source, "no folder": "nowhere/at/all.svg", "name of 300 letters": "a" * 300 + ".svg"}.get(
+        kind, "thing.svg"
+    )
+    if kind == "link to the input":
+        os.link(source, name)
+    PATHS[kind](folder / name)
+    kept = {path.name: path.read_bytes() for path in folder.iterdir() if path.name.startswith("good")}
+    before = sorted(path.name for path in folder.iterdir())
+    result = CliRunner().invoke(command, [name if each == "FILE" else each for each in arguments])
+    lines = result.stderr.splitlines()
+    assert (result.exit_code, len(lines), result.stdout) == (2, 1, ""), result.stderr
+    assert lines[0].startswith("error: ")
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert {name: (folder / name).read_bytes() for name in kept} == kept

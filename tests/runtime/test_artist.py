@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,6 +121,27 @@ def test_threads_may_share_an_artist(artist):
     for seed in range(4):
         for one, other in zip(drawn[seed], artist.draw_many(["star"] * 30, seed=seed), strict=True):
             assert same(one, other)
+
+
+def test_threads_may_ask_for_different_things(artist):
+    """Single sketches, many, and points one by one, of different classes and at different temperatures, all at once."""
+
+    def single(number: int) -> object:
+        sketches = [artist.draw("cat", seed=number, index=i, temperature=0.1 + number / 10) for i in range(10)]
+        return [[line.tolist() for line in sketch.lines] for sketch in sketches]
+
+    def many(number: int) -> object:
+        sketches = artist.draw_many(["star", "palm tree"] * 10, seed=number)
+        return [[line.tolist() for line in sketch.lines] for sketch in sketches]
+
+    def points(number: int) -> object:
+        return [(point.x, point.y, point.drawn) for i in range(5) for point in artist.stream("star", seed=number + i)]
+
+    jobs = [(work, number) for number in range(3) for work in (single, many, points)]
+    expected = [work(number) for work, number in jobs]
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        found = [pool.submit(work, number) for work, number in jobs]
+        assert [each.result(timeout=120) for each in found] == expected
 
 
 def test_a_random_seed_stands_in_the_sketch(artist):

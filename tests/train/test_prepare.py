@@ -278,6 +278,19 @@ def test_a_path_without_drawings_is_refused(tmp_path, name):
         prepare([tmp_path / name])
 
 
+BAD_LINES = {
+    "no key": b"{}",
+    "no object": b"[]",
+    "no text": b"\xff\xfe\x00",
+    "no JSON": b'{"word": "cat", "drawing": ',
+    "twice": b'{"word": "cat", "word": "cat", "drawing": [[[0, 9], [0, 9]]]}',
+    "nan": b'{"word": "cat", "drawing": [[[0, NaN], [0, 9]]]}',
+    "too deep": b"[" * 5000,
+    "too large": b'{"word": "cat", "drawing": [[[0, 1e300], [0, 9]]]}',
+    "uneven": b'{"word": "cat", "drawing": [[[0, 9, 8], [0, 9]]]}',
+}
+
+
 def test_bad_records_stop_by_default(folder):
     """The message names the line."""
     (folder / "eye.ndjson").write_text(json.dumps(record("eye", 1)) + "\n{}\n")
@@ -296,6 +309,19 @@ def test_bad_records_and_files_are_counted_with_skip_bad(folder):
         for name, (count, first) in prepared.bad.items()
     }
     assert found == {"eye.ndjson": (2, False, True), "fan.ndjson": (0, True, False)}
+
+
+@given(st.lists(st.sampled_from(["good", *BAD_LINES]), max_size=30))
+@settings(max_examples=25, deadline=None)
+def test_every_bad_record_is_counted_once(tmp_path_factory, kinds):
+    """Wherever it stands and whatever is bad about it; every good one is kept."""
+    path = tmp_path_factory.mktemp("mixed") / "cat.ndjson"
+    lines = [json.dumps(record("cat", number)).encode() for number in range(len(kinds) + 1)]
+    lines[1:] = [BAD_LINES.get(kind, line) for kind, line in zip(kinds, lines[1:], strict=True)]
+    path.write_bytes(b"\n".join(lines))
+    prepared = prepare([path], PrepareOptions(skip_bad=True))
+    assert len(prepared.data) == 1 + kinds.count("good")
+    assert sum(count for count, _ in prepared.bad.values()) == len(kinds) - kinds.count("good")
 
 
 def test_nothing_left_is_refused_with_the_reasons(tmp_path):
