@@ -103,7 +103,10 @@ def processor_time(process: int) -> float:
 
 
 def kill_loop(folder: Path, kills: int, seed: int = 1) -> tuple[int, int, bool]:
-    """Kill a training `kills` times: how often it loaded, steps in all, whether it ends as a straight run."""
+    """Kill a training in an empty folder `kills` times.
+
+    Gives how often it loaded, steps in all, and whether it ends as a straight run and leaves nothing else.
+    """
     for name in ("tqdm", "matplotlib.figure", "torch.utils.tensorboard", "sketch_edge.train.watch"):
         importlib.import_module(name)  # else every child would import them
     rng, data = random.Random(seed), folder / "data.npz"
@@ -247,21 +250,23 @@ def _wrong_after(out: Path, before: bytes, code: int, how: str) -> str:
     return ""
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Print both figures; ends with 1 if a checkpoint was lost."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--kills", type=int, default=200)
     options.add_argument("--seed", type=int, default=1)
-    given = options.parse_args()
+    given = options.parse_args(arguments)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sketch-kills-") as name:
-        (Path(name) / "faults").mkdir()
-        rows = list(fault_matrix(Path(name) / "faults"))
+        faults, killed = Path(name) / "faults", Path(name) / "kills"
+        faults.mkdir()
+        killed.mkdir()
+        rows = list(fault_matrix(faults))
         wrong = [row for row in rows if row[2]]
         calls = {call: sum(1 for row in rows if row[0] == call) for call in dict.fromkeys(row[0] for row in rows)}
         print(f"{len(rows)} faults of one save ({', '.join(f'{n} at {call}' for call, n in calls.items())}):", end=" ")
         print(f"{len(rows) - len(wrong)} left a loadable checkpoint", flush=True)
-        loaded, steps, alike = kill_loop(Path(name), given.kills, given.seed)
+        loaded, steps, alike = kill_loop(killed, given.kills, given.seed)
     end = "is" if alike else "is NOT"
     print(f"{given.kills} kills, {loaded} loadable; {steps} steps, the end {end} that of a straight run")
     print(f"{time.monotonic() - began:.0f} s")
