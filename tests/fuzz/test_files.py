@@ -88,7 +88,7 @@ SAYING = {"empty": "empty", "page": "page", "pointer": "LFS"}
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """The present folder, with one good file of each kind, and eight seconds until a wait counts as a hang."""
+    """The present folder, with one good file of each kind, and half a minute until a wait counts as a hang."""
     monkeypatch.chdir(tmp_path)
     Path("good.sketch.zip").write_bytes(TINY.read_bytes())
     Path("good.pt").write_bytes(checkpoint_file())
@@ -100,7 +100,7 @@ def folder(tmp_path, monkeypatch):
         raise AssertionError("waits for something")
 
     before = signal.signal(signal.SIGALRM, hang)
-    signal.alarm(8)
+    signal.alarm(30)
     yield tmp_path
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
