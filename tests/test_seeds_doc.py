@@ -26,9 +26,10 @@ def _section(preset):
 
 @pytest.fixture
 def drawings(tmp_path, monkeypatch):
-    """A folder with a few drawings of two things."""
+    """A folder with a few drawings of each of the things that the text speaks of."""
     (tmp_path / "drawings").mkdir()
-    for name in ("cat", "circle"):
+    names = {name for line in COMMANDS for name in re.findall(r"--class (\w+)", line)}
+    for name in (each.replace("_", " ") for each in names):
         records = [
             {"word": name, "recognized": True, "drawing": [[[0, 255, i, 40], [0, i, 255, 90]]]} for i in range(1, 21)
         ]
@@ -112,6 +113,17 @@ def test_tables_say_what_the_presets_have(preset, text, values):
     (chosen,) = [each for start, each in names.items() if text.startswith(start)]
     settings = PRESETS[preset].config.to_dict()
     assert tuple(settings[name] for name in chosen) == values
+
+
+def test_every_picture_is_what_the_commands_draw():
+    """From data set to picture, each command takes up what one before it wrote, and the text shows every picture."""
+    written, drawn = {"drawings"}, []
+    for program, *words in (shlex.split(line) for line in COMMANDS):
+        source = words[words.index("--model") + 1] if program == "sketch-draw" else words[words[0] == "prepare"]
+        assert source in written
+        written |= {words[words.index("--out") + 1] if "--out" in words else source.replace(".pt", ".sketch.zip")}
+        drawn += [words[words.index("--out") + 1]] if program == "sketch-draw" else []
+    assert drawn == re.findall(r"\]\(([\w-]+\.svg)\)", TEXT)
 
 
 def test_pictures_are_there_and_small():
