@@ -28,7 +28,7 @@ RUN = {
     "precision": "fp32",
     "ema": 0.5,
 }
-KINDS = {
+KINDS: dict[str, tuple[str, dict[str, object]]] = {
     "layernorm": ("vae-gmm", {"cell": "layernorm", "latent": 4, "class_embedding": 4, "recurrent_dropout": 0.1}),
     "hyper": ("vae-gmm", {"cell": "hyper", "latent": 4, "hyper_hidden": 16, "hyper_embedding": 4}),
     "sketch-rnn": ("sketch-rnn", {"latent": 4, "input_dropout": 0.1}),

@@ -17,6 +17,7 @@ from sketch_edge.export.rounded import quantised_copy  # noqa: E402
 from sketch_edge.export.verify import Measured, measure, require_parity, rounding_error  # noqa: E402
 from sketch_edge.runtime.bundle import Bundle, read_bundle  # noqa: E402
 from sketch_edge.runtime.errors import CheckpointError, UnfinishedError  # noqa: E402
+from sketch_edge.runtime.manifest import Defaults  # noqa: E402
 from sketch_edge.runtime.session import Session  # noqa: E402
 from sketch_edge.train.checkpoint import About, Checkpoint  # noqa: E402
 from sketch_edge.train.config import Config  # noqa: E402
@@ -154,7 +155,9 @@ def test_a_network_that_enlarges_rounding_passes_and_an_error_in_its_graph_does_
     with torch.no_grad():
         wild.decoder.weight_hh_l0.mul_(factor)
     about = About(("cat", "moon", "star"), 30.0, 60)
-    manifest = _manifest(Checkpoint(Config(model=wild.config), about, {}, sha256="0" * 64), wild, "wild", "fp32", 0.3)
+    manifest = _manifest(
+        Checkpoint(Config(model=wild.config), about, {}, sha256="0" * 64), wild, "wild", "fp32", Defaults(0.3)
+    )
     session = Session(
         Bundle(Path("wild"), manifest, make_members(trace(wild), {}, "none", manifest), ""), provider="cpu"
     )

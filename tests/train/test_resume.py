@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,7 +134,8 @@ def test_a_checkpoint_that_claims_the_data_but_not_its_classes_is_refused(shapes
 @pytest.mark.parametrize("name", ["encoder_hidden", "decoder_hidden", "latent", "class_embedding", "mixtures"])
 def test_sizes_cannot_change(shapes, begun, name):
     """Refused by the option's name, with both values."""
-    other = dataclasses.replace(MODEL, **{name: 7})
+    sizes: dict[str, Any] = {name: 7}
+    other = dataclasses.replace(MODEL, **sizes)
     with pytest.raises(InputError, match=rf"^--set {name}=7: cannot change in a training under way \(it has \d+\)"):
         _trainer(shapes, begun, model=other).resume(load_checkpoint(begun))
 
