@@ -20,7 +20,7 @@ help:
 	@echo "make clean      remove the environments and the caches"
 
 star.svg: $(VENV)/.installed
-	$(VENV)/bin/sketch-draw --class star --seed 9 --out $@
+	$(VENV)/bin/sketch-draw --class star --seed 18 --out $@
 
 # The run-time alone: numpy, onnxruntime, click, pillow.
 $(VENV)/.installed: pyproject.toml $(wildcard runtime/*.py runtime/*/*.py runtime/plot/machines/*.toml cli/*.py models/*.zip sketch_edge/*.py)
