@@ -13,7 +13,8 @@ are those that the model never learnt from. Writes into --out:
 
 and into --work the tables of the card, tables.md, and the data set with its judges.
 
-A judge is trained for each of the three; it is kept beside the data set.
+A judge is trained for each of the three; it is kept beside the data set. All on one thread: with more, sums are added up
+in another order, and another judge comes out.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import torch
 
 from sketch_edge.runtime.artist import Artist, load
 from sketch_edge.runtime.files import write_atomic
@@ -149,6 +152,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".report"), help="for the data set and the judges")
     parser.add_argument("--count", type=int, default=100, help="drawings of each class")
     options = parser.parse_args()
+    torch.set_num_threads(1)
     artist = load(options.bundle)
     options.work.mkdir(exist_ok=True)
     data = data_set(options.work, options.simplified, options.teachers, artist.classes)
