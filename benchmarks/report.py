@@ -13,8 +13,8 @@ are those that the model never learnt from. Writes into --out:
 
 and into --work the tables of the card, tables.md, and the data set with its judges.
 
-A judge is trained for each of the three; it is kept beside the data set. All on one thread: with more, sums are added up
-in another order, and another judge comes out.
+A judge is trained for each of the three; it is kept beside the data set. All on one thread: with more, sums are added
+up in another order, and another judge comes out.
 """
 
 from __future__ import annotations
