@@ -20,8 +20,8 @@ import numpy as np
 
 from sketch_edge.runtime.artist import Artist, load
 from sketch_edge.runtime.manifest import fold_name
-from sketch_edge.train import recognise
 from sketch_edge.train.dataset import load_dataset
+from sketch_edge.train.recognise import Recogniser
 
 TRIED = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 KEPT, KEPT_OF_FEW = 0.8, 0.9
@@ -38,7 +38,7 @@ DRAWING_SEED = 2
 """Other drawings than sketch-eval's, which have seed 0."""
 
 
-def recognised(artist: Artist, judge: recognise.Recogniser, name: str, temperature: float, count: int) -> float:
+def recognised(artist: Artist, judge: Recogniser, name: str, temperature: float, count: int) -> float:
     """Mean probability that the judge gives to the class, over drawings of a temperature."""
     drawn = list(artist.draw_each([name] * count, seed=DRAWING_SEED, temperature=temperature))
     return float(np.mean(judge.look(name, drawn)))
@@ -60,8 +60,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=80, help="drawings of each class and temperature")
     options = parser.parse_args()
     artist = load(options.bundle)
-    recognise.SEED = JUDGE_SEED
-    judge = recognise.Recogniser(options.data, artist.classes)
+    judge = Recogniser(options.data, artist.classes, seed=JUDGE_SEED)
     data = load_dataset(options.data)
     real = np.bincount(data.class_ids[~data.synthetic], minlength=len(data.class_names))
     counts = {fold_name(name): int(count) for name, count in zip(data.class_names, real, strict=True)}

@@ -45,6 +45,7 @@ class Recogniser:
         data: a data.npz; the trained judge is kept beside it.
         classes: names that `look` will be asked about; each must have real training drawings.
         progress: told how many mini-batches the judge has learnt, and how many there are.
+        seed: another seed, another judge.
 
     Raises:
         DataError: the file cannot be read.
@@ -56,6 +57,7 @@ class Recogniser:
         data: str | os.PathLike[str],
         classes: Sequence[str],
         progress: Callable[[int, int], None] = lambda done, total: None,
+        seed: int = SEED,
     ) -> None:
         path = Path(data)
         content = load_dataset(path)
@@ -69,7 +71,7 @@ class Recogniser:
             path,
             [each.training for each in reference.classes],
             reference.names,
-            ClassifierSettings(steps=STEPS, seed=SEED),
+            ClassifierSettings(steps=STEPS, seed=seed),
             torch.device("cpu"),
             lambda step: progress(step, STEPS),
         )

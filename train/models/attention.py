@@ -25,16 +25,13 @@ from sketch_edge.train.batches import Batch
 from sketch_edge.train.config import ModelConfig, TrainConfig
 from sketch_edge.train.dataset import DataSet
 from sketch_edge.train.models.base import State, Task, at_least_float32
+from sketch_edge.train.models.layers import linear_shapes, lstm_gates, lstm_shapes, lstm_step
 from sketch_edge.train.models.offsets import (
     BOX,
     OUTPUT,
     Costs,
     OffsetModel,
     drawn_pen_logits,
-    linear_shapes,
-    lstm_gates,
-    lstm_shapes,
-    lstm_step,
     pen_first,
     pen_logits,
     squared_costs,

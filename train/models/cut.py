@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from sketch_edge.runtime.strokes import STROKE
 from sketch_edge.train.models.base import weight_of
 from sketch_edge.train.models.cells import EPSILON, GATES, HyperLSTM, LayerNormLSTM, Norm
+from sketch_edge.train.models.layers import lstm_gates, lstm_step
 
 if TYPE_CHECKING:
     from sketch_edge.train.models.vae import SketchVAE
@@ -41,7 +42,7 @@ class Start(nn.Module):
         self.register_buffer("state_bias", _kept(model.decoder_start.bias))
         if isinstance(decoder, nn.LSTM):
             columns = weight_of(decoder, "weight_ih_l0")[:, STROKE:]  # those of z and the class
-            self.register_buffer("gate_weight", _turned(_reorder(columns)))
+            self.register_buffer("gate_weight", lstm_gates(columns))
             self.register_buffer("gate_bias", _bias(decoder))
         else:
             assert decoder.condition_weight is not None
@@ -88,19 +89,15 @@ class Step(nn.Module):
         super().__init__()
         decoder = model.decoder
         assert isinstance(decoder, nn.LSTM)
-        self.hidden = decoder.hidden_size
-        self.register_buffer("row_weight", _turned(_reorder(weight_of(decoder, "weight_ih_l0")[:, :STROKE])))
-        self.register_buffer("hidden_weight", _turned(_reorder(weight_of(decoder, "weight_hh_l0"))))
+        self.register_buffer("row_weight", lstm_gates(weight_of(decoder, "weight_ih_l0")[:, :STROKE]))
+        self.register_buffer("hidden_weight", lstm_gates(weight_of(decoder, "weight_hh_l0")))
         self.register_buffer("output_weight", _turned(model.head.weight))
         self.register_buffer("output_bias", _kept(model.head.bias))
 
     def forward(self, x: Tensor, gate: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give y (B, 6M + 3), h_next and c_next (B, H) from x (B, 5), gate (B, 4H), h and c (B, H)."""
         gates = h @ self.hidden_weight + x @ self.row_weight + gate
-        to_open, to_write = torch.split(gates, [3 * self.hidden, self.hidden], dim=1)
-        i, f, o = torch.sigmoid(to_open).chunk(3, dim=1)
-        c_next = f * c + i * torch.tanh(to_write)
-        h_next = o * torch.tanh(c_next)
+        h_next, c_next = lstm_step(gates, c)
         return h_next @ self.output_weight + self.output_bias, h_next, c_next
 
 
@@ -215,10 +212,4 @@ def _turned(weight: Tensor) -> Tensor:
 
 def _bias(lstm: nn.LSTM) -> Tensor:
     """Both biases of an nn.LSTM, which torch keeps apart and which only ever occur as a sum, (4H,)."""
-    return _reorder(weight_of(lstm, "bias_ih_l0") + weight_of(lstm, "bias_hh_l0"))
-
-
-def _reorder(weight: Tensor) -> Tensor:
-    """Bring the four blocks of rows from torch's order (i, f, candidate, o) to (i, f, o, candidate)."""
-    i, f, candidate, o = weight.detach().chunk(4, dim=0)
-    return torch.cat([i, f, o, candidate], dim=0).contiguous()
+    return lstm_gates(weight_of(lstm, "bias_ih_l0") + weight_of(lstm, "bias_hh_l0"))

@@ -19,15 +19,12 @@ from sketch_edge.train.batches import Batch
 from sketch_edge.train.config import ModelConfig
 from sketch_edge.train.dataset import DataSet
 from sketch_edge.train.models.base import State, Task, at_least_float32, weight_of
+from sketch_edge.train.models.layers import linear_shapes, lstm_gates, lstm_shapes, lstm_step
 from sketch_edge.train.models.offsets import (
     OUTPUT,
     Costs,
     LabelStart,
     OffsetModel,
-    linear_shapes,
-    lstm_gates,
-    lstm_shapes,
-    lstm_step,
     pen_hits,
     row_means,
     train_offsets,
@@ -161,7 +158,6 @@ class Step(nn.Module):
         super().__init__()
         decoder, mean, std = model.decoder, model.offset_mean, model.offset_std
         ones, zeros = torch.ones(PEN_STATES), torch.zeros(PEN_STATES)
-        self.hidden = decoder.hidden_size
         self.register_buffer("row_scale", torch.cat([1 / std, ones]))
         self.register_buffer("row_shift", torch.cat([-mean / std, zeros]))
         self.register_buffer("row_weight", lstm_gates(weight_of(decoder, "weight_ih_l0")[:, :STROKE]))

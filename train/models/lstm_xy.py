@@ -18,6 +18,7 @@ from sketch_edge.train.batches import Batch
 from sketch_edge.train.config import ModelConfig
 from sketch_edge.train.dataset import DataSet
 from sketch_edge.train.models.base import State, Task, at_least_float32, weight_of
+from sketch_edge.train.models.layers import linear_shapes, lstm_gates, lstm_shapes, lstm_step, xavier
 from sketch_edge.train.models.offsets import (
     BOX,
     OUTPUT,
@@ -25,13 +26,8 @@ from sketch_edge.train.models.offsets import (
     LabelStart,
     OffsetModel,
     drawn_pen_logits,
-    linear_shapes,
-    lstm_gates,
-    lstm_shapes,
-    lstm_step,
     pen_logits,
     squared_costs,
-    xavier,
 )
 
 PLACE = 2

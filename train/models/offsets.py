@@ -20,6 +20,7 @@ from sketch_edge.train.batches import Batch
 from sketch_edge.train.config import Config
 from sketch_edge.train.dataset import TRAIN, DataSet
 from sketch_edge.train.models.base import SketchModel, Task, weight_of
+from sketch_edge.train.models.layers import lstm_gates
 
 OUTPUT = PEN_STATES + 2
 """Columns of y."""
@@ -167,45 +168,3 @@ def train_offsets(data: DataSet, scale: float) -> tuple[Tensor, Tensor]:
     offsets = np.concatenate(rows).astype(np.float64) / scale
     std = np.maximum(offsets.std(axis=0), 1e-3)  # drawings of level lines alone have no height
     return torch.from_numpy(offsets.mean(axis=0)).float(), torch.from_numpy(std).float()
-
-
-def lstm_gates(weight: Tensor) -> Tensor:
-    """Bring four blocks of rows from torch's order (i, f, candidate, o) to (i, f, o, candidate), matrices turned."""
-    i, f, candidate, o = weight.detach().chunk(4, dim=0)
-    ordered = torch.cat([i, f, o, candidate], dim=0)
-    return ordered.t().contiguous() if ordered.dim() == 2 else ordered.contiguous()
-
-
-def lstm_step(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """Give h and c of an LSTM after a step, each (B, H), from its gates (B, 4H) in the order of `lstm_gates`."""
-    hidden = c.shape[1]
-    to_open, to_write = torch.split(gates, [3 * hidden, hidden], dim=1)
-    i, f, o = torch.sigmoid(to_open).chunk(3, dim=1)
-    c_next = f * c + i * torch.tanh(to_write)
-    return o * torch.tanh(c_next), c_next
-
-
-def xavier(lstm: nn.LSTM) -> None:
-    """Xavier's weights (Glorot & Bengio 2010, eq. 16), the matrix of each gate by itself, and biases of 0."""
-    for name, parameter in lstm.named_parameters():
-        if "bias" in name:
-            nn.init.zeros_(parameter)
-        else:
-            for gate in parameter.detach().chunk(4):
-                nn.init.xavier_uniform_(gate)
-
-
-def linear_shapes(name: str, incoming: int, outgoing: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of the weights of an nn.Linear."""
-    return {f"{name}.weight": (outgoing, incoming), f"{name}.bias": (outgoing,)}
-
-
-def lstm_shapes(name: str, incoming: int, units: int, suffix: str = "_l0") -> dict[str, tuple[int, ...]]:
-    """Name and shape of the weights of one layer and direction of an nn.LSTM; suffix "" for an nn.LSTMCell."""
-    gates = 4 * units
-    return {
-        f"{name}.weight_ih{suffix}": (gates, incoming),
-        f"{name}.weight_hh{suffix}": (gates, units),
-        f"{name}.bias_ih{suffix}": (gates,),
-        f"{name}.bias_hh{suffix}": (gates,),
-    }

@@ -27,6 +27,7 @@ from sketch_edge.train.mixture import split_output
 from sketch_edge.train.models.base import SketchModel, State, Task, at_least_float32, weight_of
 from sketch_edge.train.models.cells import CELLS, HyperLSTM, LayerNormLSTM
 from sketch_edge.train.models.cut import ConstantStart, HyperStep, NormedStep, Start, Step
+from sketch_edge.train.models.layers import linear_shapes, lstm_shapes
 
 MIXED = "sketch"
 """The one class of a model that learnt several without being told which is which."""
@@ -252,29 +253,19 @@ class SketchVAE(SketchModel):
     def weight_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, ...]]:
         """See `SketchModel`."""
         E, Z, H, He = config.class_embedding, config.latent, config.decoder_hidden, config.encoder_hidden
-
-        def linear(name: str, incoming: int, outgoing: int) -> dict[str, tuple[int, ...]]:
-            return {f"{name}.weight": (outgoing, incoming), f"{name}.bias": (outgoing,)}
-
-        def lstm(name: str, incoming: int, units: int) -> dict[str, tuple[int, ...]]:
-            gates = 4 * units
-            shapes: dict[str, tuple[int, ...]] = {"weight_ih": (gates, incoming), "weight_hh": (gates, units)}
-            shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
-            return {f"{name}.{part}_l0": shape for part, shape in shapes.items()}
-
         C = Z + E
         S = H + config.hyper_hidden if config.cell == "hyper" else H
         shapes: dict[str, tuple[int, ...]] = {"embedding.weight": (classes, E)} if E else {}
         if Z:
-            shapes |= linear("encoder_start", E, 4 * He) if E else {}
-            shapes |= lstm("encoder_forward", STROKE, He) | lstm("encoder_backward", STROKE, He)
-            shapes |= linear("posterior", 2 * He, 2 * Z)
-        shapes |= linear("decoder_start", C, 2 * S) if C else {}
+            shapes |= linear_shapes("encoder_start", E, 4 * He) if E else {}
+            shapes |= lstm_shapes("encoder_forward", STROKE, He) | lstm_shapes("encoder_backward", STROKE, He)
+            shapes |= linear_shapes("posterior", 2 * He, 2 * Z)
+        shapes |= linear_shapes("decoder_start", C, 2 * S) if C else {}
         if config.cell == "lstm":
-            shapes |= lstm("decoder", STROKE + C, H)
+            shapes |= lstm_shapes("decoder", STROKE + C, H)
         else:
             shapes |= {f"decoder.{name}": shape for name, shape in CELLS[config.cell].shapes(config, C).items()}
-        return shapes | linear("head", H, 6 * config.mixtures + PEN_STATES)
+        return shapes | linear_shapes("head", H, 6 * config.mixtures + PEN_STATES)
 
     @classmethod
     def check(cls, config: Config) -> None:
