@@ -35,7 +35,7 @@ from typing import Any, NoReturn
 
 import click
 
-from sketch_edge.runtime.errors import SketchError
+from sketch_edge.runtime.errors import SketchError, escape
 from sketch_edge.runtime.version import VERSION
 
 CONTEXT_SETTINGS: dict[str, Any] = {
@@ -93,13 +93,6 @@ def leave(main: Callable[[], Any]) -> NoReturn:
 def say(message: str) -> None:
     """Report progress or a finding on standard error, control characters escaped except line ends and tabs."""
     click.echo("\n".join("\t".join(map(escape, line.split("\t"))) for line in message.split("\n")), err=True)
-
-
-def escape(text: str) -> str:
-    r"""Write characters that do not print (controls, line ends, direction marks, lone surrogates) as ``\x1b``."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 class FiniteRange(click.FloatRange):

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketch_edge.cli.command import FiniteRange, SketchGroup, escape, say
-from sketch_edge.runtime.errors import InputError
+from sketch_edge.cli.command import FiniteRange, SketchGroup, say
+from sketch_edge.runtime.errors import InputError, escape
 
 if TYPE_CHECKING:
     from sketch_edge.train.describe import Description

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from sketch_edge.cli.command import escape, say
+from sketch_edge.cli.command import say
 from sketch_edge.cli.draw_listing import say_hidden
 from sketch_edge.cli.draw_options import Sampling, Subject
-from sketch_edge.runtime.errors import InputError, SketchError
+from sketch_edge.runtime.errors import InputError, SketchError, escape
 
 if TYPE_CHECKING:  # numpy is not needed to print the help
     from sketch_edge.runtime.artist import Artist

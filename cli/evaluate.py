@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sketch_edge.cli.command import FiniteRange, SketchCommand, escape, say
-from sketch_edge.runtime.errors import InputError
+from sketch_edge.cli.command import FiniteRange, SketchCommand, say
+from sketch_edge.runtime.errors import InputError, escape
 from sketch_edge.runtime.files import check_writable, refuse_same, write_atomic
 
 if TYPE_CHECKING:

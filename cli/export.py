@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketch_edge.cli.command import FiniteRange, SketchCommand, escape, say
+from sketch_edge.cli.command import FiniteRange, SketchCommand, say
 from sketch_edge.cli.export_classes import read_names, read_temperatures
-from sketch_edge.runtime.errors import BundleError, CheckpointError, InputError, UnfinishedError
+from sketch_edge.runtime.errors import BundleError, CheckpointError, InputError, UnfinishedError, escape
 from sketch_edge.runtime.files import check_writable, read_beginning, refuse_same
 from sketch_edge.runtime.manifest import TEMPERATURE, Defaults, Sizes
 

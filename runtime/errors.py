@@ -16,11 +16,21 @@ The library raises; only the command line prints. A message reads
 from __future__ import annotations
 
 
+def escape(text: str) -> str:
+    r"""Write characters that do not print (controls, line ends, direction marks, lone surrogates) as ``\x1b``."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
 class SketchError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose. Its message is one line, whatever it quotes."""
 
     exit_code = 2
     """What a console command exits with: 2 for bad input, 1 for work that could not be finished."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(escape(message))
 
 
 class InputError(SketchError, ValueError):

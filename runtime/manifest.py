@@ -327,7 +327,7 @@ class _Keys:
 
     def done(self) -> None:
         if self._content:
-            self.refuse(_short_name(next(iter(self._content))), f"is unknown; {EXPORT_AGAIN}, or update sketch-edge")
+            self.refuse(short_name(next(iter(self._content))), f"is unknown; {EXPORT_AGAIN}, or update sketch-edge")
 
 
 def _check_format(content: dict[str, Any], where: str) -> None:
@@ -414,7 +414,7 @@ def _read_temperatures(keys: _Keys, classes: tuple[str, ...]) -> dict[str, float
     known = set(classes)
     for name in keys.names:
         if name not in known:
-            keys.refuse(_short_name(name), f"is none of the classes; {EXPORT_AGAIN}")
+            keys.refuse(short_name(name), f"is none of the classes; {EXPORT_AGAIN}")
     found = {name: keys.number(name, 0, MAX_TEMPERATURE) for name in keys.names}
     if not found:
         keys.refuse_whole(f"holds nothing (expected a temperature of a class); {EXPORT_AGAIN}")
@@ -471,7 +471,7 @@ def _read_members(keys: _Keys, head: str) -> dict[str, Member]:
         if name in OPTIONAL_MEMBERS and head != MIXTURE:
             keys.refuse(name, f"is listed (expected none, as head is {short(head)}); {EXPORT_AGAIN}")
         if name not in MEMBER_ORDER[1:]:
-            keys.refuse(_short_name(name), f"is no member of a bundle; {EXPORT_AGAIN}, or update sketch-edge")
+            keys.refuse(short_name(name), f"is no member of a bundle; {EXPORT_AGAIN}, or update sketch-edge")
         members[name] = _read_object(keys, name, lambda inner: Member(inner.sha256("sha256"), _count(inner, "size")))
     return members
 
@@ -508,5 +508,6 @@ def short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _short_name(name: str) -> str:
+def short_name(name: str) -> str:
+    """A name as it may stand in a message: as it is, where that is printable and not long."""
     return name if name.isprintable() and 0 < len(name) <= 60 else short(name)

@@ -36,7 +36,7 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.files import read_beginning, write_atomic
-from sketch_edge.runtime.manifest import refuse_constant, short, without_repeats
+from sketch_edge.runtime.manifest import refuse_constant, short_name, without_repeats
 from sketch_edge.train.credit import QUICKDRAW, check_credit
 
 FORMAT = 2
@@ -250,11 +250,6 @@ def refuse_models(path: Path, members: Iterable[str]) -> None:
             raise DataError(f"{path}: is a {kind}, not drawings; sketch-export --inspect {path} shows what it holds")
 
 
-def _shown(name: str) -> str:
-    """A member's name as it may stand in a message: a zip may hold any."""
-    return name if name.isprintable() and len(name) <= 60 else short(name)
-
-
 def _read_members(path: Path, content: bytes) -> dict[str, npt.NDArray[Any]]:
     """Read the closed set of members, each with its expected type and dimensions, and no pickle."""
     try:
@@ -263,7 +258,7 @@ def _read_members(path: Path, content: bytes) -> dict[str, npt.NDArray[Any]]:
             members = {info.filename.removesuffix(".npy"): info for info in infos}
             refuse_models(path, members)
             if "points" not in members or "format" not in members or len(members) != len(infos):
-                shown = ", ".join(map(_shown, sorted(members)[:5])) or "nothing"
+                shown = ", ".join(map(short_name, sorted(members)[:5])) or "nothing"
                 raise DataError(f"{path}: is a zip of {shown} (expected the members of a data set); {AGAIN}")
             number = int(_read_member(path, archive, members["format"], 1024))
             if not OLDEST_FORMAT <= number <= FORMAT:
@@ -271,7 +266,7 @@ def _read_members(path: Path, content: bytes) -> dict[str, npt.NDArray[Any]]:
                 raise DataError(f"{path}: data set format {number} ({expected}); {AGAIN}, or update sketch-edge")
             wanted = {name for name in _MEMBERS if number >= 2 or name not in _SINCE_2}
             if set(members) != wanted:
-                odd = ", ".join(map(_shown, sorted(set(members) ^ wanted)[:5]))
+                odd = ", ".join(map(short_name, sorted(set(members) ^ wanted)[:5]))
                 raise DataError(f"{path}: has too many or too few members ({odd}); {AGAIN}")
             return _read_all(path, archive, members)
     except DataError:

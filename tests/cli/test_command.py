@@ -13,8 +13,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from sketch_edge.cli.command import LONGEST_MESSAGE, SketchCommand, SketchGroup, escape, say, section
-from sketch_edge.runtime.errors import DataError, UnfinishedError
+from sketch_edge.cli.command import LONGEST_MESSAGE, SketchCommand, SketchGroup, say, section
+from sketch_edge.runtime.errors import DataError, UnfinishedError, escape
 from sketch_edge.runtime.version import VERSION
 
 HEAD = """

@@ -13,6 +13,7 @@ from typing import BinaryIO, Literal
 
 from sketch_edge.runtime.drawings import AGAIN, refuse_foreign
 from sketch_edge.runtime.errors import DataError
+from sketch_edge.runtime.manifest import short_name
 from sketch_edge.train.dataset import refuse_models
 
 Kind = Literal["text", "gzip", "sketchrnn", "dataset", "svg"]
@@ -88,7 +89,7 @@ def _kind_of_zip(path: Path) -> Kind:
     if "points.npy" in names and "offsets.npy" in names:
         return "dataset"
     refuse_models(path, names)
-    shown = ", ".join(names[:4]) or "nothing"
+    shown = ", ".join(map(short_name, names[:4])) or "nothing"
     raise DataError(f"{path}: is a zip of {shown} (expected train, valid, test of a sketch-rnn file); give drawings")
 
 
