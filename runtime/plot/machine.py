@@ -10,7 +10,6 @@ import dataclasses
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +27,7 @@ from sketch_edge.runtime.plot.settings import (
     write_section,
     write_value,
 )
+from sketch_edge.runtime.toml import parse_toml
 
 FORMAT = 1
 """The number of the profile format that this version reads and writes."""
@@ -209,11 +209,7 @@ def _read_table(source: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{where}: cannot be read ({reason}); name a profile, or a TOML file") from error
     if len(content) > LARGEST_PROFILE:
         raise InputError(f"{where}: is over {LARGEST_PROFILE // 1024} KiB, too large for a machine profile")
-    try:
-        return tomllib.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or a number of thousands of digits
-        reason = str(error)[:200] or type(error).__name__
-        raise InputError(f"{where}: is no TOML file ({reason}); correct it") from error
+    return parse_toml(content, where)
 
 
 def _path_of(source: str | os.PathLike[str]) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -11,12 +9,13 @@ from typing import Any
 
 from sketch_edge.runtime.drawings import MOST_POINTS, check_name, read_sketches
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.manifest import short
+from sketch_edge.runtime.manifest import short, short_name
 from sketch_edge.runtime.page import Page, parse_length_mm
 from sketch_edge.runtime.scene import COLORS, Pen
 from sketch_edge.runtime.scenes.composition import LAYOUTS, Composition
 from sketch_edge.runtime.scenes.thing import Thing, nearest
 from sketch_edge.runtime.sketch import Sketch
+from sketch_edge.runtime.toml import parse_toml
 
 FORMAT = 1
 
@@ -33,11 +32,6 @@ PAGE_KEYS = ("size", "margin")
 PEN_KEYS = ("name", "color", "width")
 FIELD_KEYS = tuple(each.name for each in fields(Thing) if each.name not in ("label", "sketch"))
 OBJECT_KEYS = ("class", "drawing", "record", "lines", *(key.replace("_", "-") for key in FIELD_KEYS))
-
-# The parser of Python makes tables of every prefix of a dotted key: 200 kB of "a.a.a..." take all memory. Five parts
-# are more than any key here has. Possessive, and begun only where a part begins: linear in the length of the text.
-_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
-_LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{5}}")
 
 
 def read_composition(path: Path) -> Composition:
@@ -66,7 +60,9 @@ def parse_composition(content: bytes, file: str = "scene", folder: Path | None =
     Raises:
         InputError, DataError: as `read_composition`.
     """
-    raw = _parse(content, file)
+    if len(content) > MOST_BYTES:
+        raise InputError(f"{file}: has over {MOST_BYTES >> 20} MiB; put its drawings into files of their own")
+    raw = parse_toml(content, file)
     number = raw.get("format")
     if type(number) is not int or number != FORMAT:
         got = f"is {short(number)}" if "format" in raw else "is missing"
@@ -84,37 +80,11 @@ def parse_composition(content: bytes, file: str = "scene", folder: Path | None =
     return Composition(things, _page(file, raw), pens, file=file, **settings)
 
 
-def _parse(content: bytes, file: str) -> dict[str, Any]:
-    if len(content) > MOST_BYTES:
-        raise InputError(f"{file}: has over {MOST_BYTES >> 20} MiB; put its drawings into files of their own")
-    try:
-        text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
-    except UnicodeDecodeError as error:
-        place = f"{file}:{content.count(10, 0, error.start) + 1}"
-        raise InputError(f"{place}: is no UTF-8 text (byte {error.start + 1} of the file); save it as such") from error
-    if deep := _LONG_KEY.search(text):
-        line = text.count("\n", 0, deep.start()) + 1
-        raise InputError(f"{file}:{line}: a key has more than five parts (expected at most two); correct it")
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        reason, _, place = str(error).rpartition(" (at ")
-        if found := re.match(r"line (\d+), column (\d+)\)", place):
-            reason, file = f"{reason[:100]}, column {found[2]}", f"{file}:{found[1]}"
-        elif place:  # "end of document"
-            file = f"{file}:{text.count(chr(10)) + 1}"
-        raise InputError(f"{file}: is no TOML ({(reason or str(error))[:120]}); correct it") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets within brackets
-        what = "nested too deep" if isinstance(error, RecursionError) else "a number is too long"
-        raise InputError(f"{file}: is no TOML that can be read ({what}); correct it") from error
-
-
 def _check_keys(where: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
     for key in table:
         if key not in known:
-            shown = key if key.isprintable() and 0 < len(key) <= 40 else short(key)
             hint = nearest(key.replace("_", "-"), known) or f"; known are {', '.join(known)}"
-            raise InputError(f"{where}:{shown}: is no key of this{hint}")
+            raise InputError(f"{where}:{short_name(key)}: is no key of this{hint}")
 
 
 def _tables(file: str, raw: Mapping[str, Any], key: str) -> list[dict[str, Any]]:

@@ -349,8 +349,20 @@ def parsers() -> list[Parser]:
             ("runtime/drawings.py",),
             JSON_WORDS,
         ),
-        Parser("scene", parse_composition, _scenes, ("scene_file.py", "thing.py", "composition.py"), TOML_WORDS),
-        Parser("machine", in_file(load_machine, ".toml"), _machines, ("plot/machine.py", "settings.py"), TOML_WORDS),
+        Parser(
+            "scene",
+            parse_composition,
+            _scenes,
+            ("scene_file.py", "thing.py", "composition.py", "runtime/toml.py"),
+            TOML_WORDS,
+        ),
+        Parser(
+            "machine",
+            in_file(load_machine, ".toml"),
+            _machines,
+            ("plot/machine.py", "settings.py", "runtime/toml.py"),
+            TOML_WORDS,
+        ),
         Parser(
             "gcode",
             lambda content: check_program(content, _servo()),
