@@ -50,17 +50,22 @@ LONGEST_MESSAGE = 2000
 TERM_WIDTH = 28
 """Columns of the help for the names of options; a longer one stands on a line of its own."""
 
-_EXTRAS = {
-    "torch": "train",
-    "tqdm": "train",
-    "tensorboard": "train",
-    "matplotlib": "train",
-    "svgelements": "train",
-    "onnx": "export",
-    "onnxscript": "export",
-    "onnx_ir": "export",
+_TRAIN, _EXPORT = "'sketch-edge[train]'", "'sketch-edge[export]'"
+
+_BRINGS = {
+    "torch": _TRAIN,
+    "tqdm": _TRAIN,
+    "tensorboard": _TRAIN,
+    "matplotlib": _TRAIN,
+    "svgelements": "svgelements",  # small, and all that reading an SVG takes: the extra would bring torch to a Pi
+    "onnx": _EXPORT,
+    "onnxscript": _EXPORT,
+    "onnx_ir": _EXPORT,
 }
-"""The extra that brings a package; the base dependencies are not here."""
+"""What to have pip install for a package that is missing; the base dependencies are not here."""
+
+_NUMBERS = {"integer": "no whole number", "float": "no number"}
+"""What a text is not that click calls no valid integer, float, or range of either."""
 
 _BASE = ("numpy", "onnxruntime", "click", "PIL")
 
@@ -134,13 +139,16 @@ class _Contract(click.Command):
             help="Show the version and exit.",
         )
         self.params = [*self.params, version]
+        for param in self.params:
+            if isinstance(param, click.Option) and isinstance(param.type, (click.IntRange, click.FloatRange)):
+                param.metavar = param.metavar or ("N" if isinstance(param.type, click.IntRange) else "X")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under the headings of their sections, in the order in which these first appear."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(param, click.Option):  # arguments stand in the line of usage
                 title = param.section if isinstance(param, SectionOption) else "Options"
                 sections.setdefault(title, []).append(record)
         fitting = [len(term) for records in sections.values() for term, _ in records if len(term) <= TERM_WIDTH]
@@ -291,6 +299,7 @@ def _describe_usage(error: click.UsageError, program: str) -> str:
                 what += f" (expected one of {', '.join(map(str, error.param.type.choices))})"
         case click.BadParameter():
             where = _parameter_name(error, command)
+            what = re.sub(r"is not a valid (integer|float)( range)?", lambda found: f"is {_NUMBERS[found[1]]}", what)
         case click.NoSuchOption():
             where, what = error.option_name, "no such option"
         case click.BadOptionUsage():
@@ -320,9 +329,9 @@ def _describe_import(error: ImportError, program: str) -> str:
     """Name the package that is missing and the command that installs it."""
     package = (error.name or "").split(".")[0]
     command = program.split(" ")[0]
-    if isinstance(error, ModuleNotFoundError) and package in _EXTRAS:
-        extra = "export" if package == "torch" and "export" in command else _EXTRAS[package]
-        return f"{command}: needs {package}; pip install 'sketch-edge[{extra}]'"
+    if isinstance(error, ModuleNotFoundError) and package in _BRINGS:
+        wanted = _EXPORT if package == "torch" and "export" in command else _BRINGS[package]
+        return f"{command}: needs {package}; pip install {wanted}"
     if package in _BASE:
         return f"{command}: {package} cannot be loaded ({error}); pip install --force-reinstall sketch-edge"
     return f"{command}: {package or 'a package'} cannot be loaded ({error}); install it again"

@@ -73,7 +73,7 @@ def main() -> None:
     """  # noqa: D301 - a real \b keeps click from wrapping
 
 
-@main.command("fetch")
+@main.command("fetch", short_help="Download official Quick, Draw! files.")
 @click.argument("classes", metavar="CLASS...", nargs=-1)
 @click.option("--out", type=FILE, help="Folder for the files; made if it does not exist.  [required]")
 @click.option(
@@ -200,7 +200,7 @@ def prepare(
         _report(prepared, out, time.monotonic() - start)
 
 
-@main.command("sample")
+@main.command("sample", short_help="Write drawings by models as training data.")
 @click.argument("bundles", metavar="BUNDLE...", type=FILE, nargs=-1)
 @click.option("--out", type=FILE, help="Folder for the files; made if it does not exist.  [required]")
 @click.option("--count", type=click.IntRange(1, 10**6), help="Drawings of each class and bundle.  [required]")
@@ -321,7 +321,7 @@ def _report(prepared: Prepared, out: Path, seconds: float) -> None:
     click.echo("\n".join(map(escape, format_counts(prepared.counts))))
     data = prepared.data
     say(
-        f"{out}: {len(data)} drawings of {len(data.class_names)} classes, {len(data.points)} points, "
+        f"{out}: {len(data)} drawings of {_classes(len(data.class_names))}, {len(data.points)} points, "
         f"scale {data.scale:.3f}, {_size(out.stat().st_size)}, {seconds:.1f} s"
     )
     say(f"credit: {data.credit} ({data.licence})")
@@ -345,11 +345,15 @@ COLUMNS = (
 """Heading and field of each column: read = train + valid + test + all that was dropped; synthetic are part of train."""
 
 
+def _classes(count: int) -> str:
+    return "1 class" if count == 1 else f"{count} classes"
+
+
 def format_counts(counts: dict[str, ClassCounts]) -> list[str]:
     """Lay the counts out as an aligned table, one line a class and one of totals."""
     rows = [(name, [int(getattr(one, key)) for _, key in COLUMNS]) for name, one in counts.items()]
     totals = [sum(row[column] for _, row in rows) for column in range(len(COLUMNS))]
-    rows.append((f"{len(counts)} classes", totals))
+    rows.append((_classes(len(counts)), totals))
     first = max(len("class"), *(len(name) for name, _ in rows))
     widths = [max(len(title), len(str(total))) for (title, _), total in zip(COLUMNS, totals, strict=True)]
     heads = [title.rjust(width) for (title, _), width in zip(COLUMNS, widths, strict=True)]

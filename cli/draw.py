@@ -55,7 +55,7 @@ MOST_SCATTERED = 300
 """Scattering looks at every pair, again and again."""
 
 
-@click.command("sketch-draw", cls=SketchCommand)
+@click.command("sketch-draw", cls=SketchCommand, context_settings={"allow_extra_args": True})
 @section("Output")("-o", "--out", metavar="FILE", help="The file to write; its suffix picks the format, - is stdout.")
 @section("Output")("--format", type=click.Choice(FORMATS), help="The format, whatever the suffix says.")
 @section("Output")(
@@ -106,6 +106,8 @@ def main(
         sketch-draw --list
         sketch-draw --list --all
     """  # noqa: D301 - click wants the control character itself
+    if context.args:
+        _refuse_word(context)
     sampling, together = grouped(Sampling, given), grouped(Together, given)
     subject, paper, look = grouped(Subject, given), grouped(Paper, given), grouped(Look, given)
     plotter, engine = grouped(Plotter, given), grouped(Engine, given)
@@ -168,6 +170,18 @@ def _most_points(artist: Artist, subject: Subject) -> str:
     return str(most[0]) if len(most) == 1 else f"{most[0]} to {most[-1]}"
 
 
+def _refuse_word(context: click.Context) -> NoReturn:
+    """Say of a word that no option takes what it was most likely meant to be."""
+    word = context.args[0]
+    if f"--{word}" in {flag for option in context.command.params for flag in option.opts}:
+        advice = f"write --{word}"
+    elif word[:1] in ("\N{EN DASH}", "\N{EM DASH}"):  # what a text program or a web page makes of two hyphens
+        advice = "an option begins with two plain hyphens"
+    else:
+        advice = f'to draw it write --class {shlex.quote(word)}; a name of several words is quoted: --class "palm tree"'
+    raise InputError(f"{word}: belongs to no option; {advice}")
+
+
 def _check_subject(subject: Subject, paper: Paper, sampling: Sampling) -> None:
     """Check that there is something to draw, and not more than can be drawn."""
     if paper.steps is not None:
@@ -188,7 +202,10 @@ def _check_subject(subject: Subject, paper: Paper, sampling: Sampling) -> None:
             raise InputError("--page: stands in the scene file; leave it out, or --scene")
         return
     if not subject.names:
-        raise InputError("--class: missing; name what to draw (sketch-draw --list shows what there is)")
+        raise InputError(
+            "--class: missing; name what to draw, such as sketch-draw --class star --out star.svg "
+            "(--list shows what there is, --help all options)"
+        )
     total = len(subject.names) * subject.count
     if total > MOST_SKETCHES:
         raise InputError(f"--count: would make {total} sketches (at most {MOST_SKETCHES}); draw them in several runs")

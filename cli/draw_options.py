@@ -69,7 +69,13 @@ subject_options = options(
     _subject(
         "--seed", type=click.IntRange(0, LARGEST_SEED), metavar="N", help="Same seed, same sketch.  [default: random]"
     ),
-    _subject("--index", type=click.IntRange(0, LARGEST_SEED), default=0, metavar="N", help="First sketch of the seed."),
+    _subject(
+        "--index",
+        type=click.IntRange(0, LARGEST_SEED),
+        default=0,
+        metavar="N",
+        help="First sketch of the seed: 7 for number 7 of a sheet.",
+    ),
     _subject(
         "--temperature",
         type=FiniteRange(0, 10),

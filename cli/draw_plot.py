@@ -124,8 +124,9 @@ def _report(path: str, plan: Plan) -> list[str]:
     """What a program will do, in the order in which a maker asks."""
     report = plan.report
     pens = ", ".join(layer.label for layer in plan.layers)
+    strokes = "1 stroke" if report.lifts == 1 else f"{report.lifts} strokes"
     lines = [
-        f"{path}: {report.lifts} strokes for {plan.machine.name} with pen {pens}, {_duration(report.time_s)}",
+        f"{path}: {strokes} for {plan.machine.name} with pen {pens}, {_duration(report.time_s)}",
         f"  {_area(plan)}",
         f"  drawn {report.drawn_mm:,.0f} mm, travel {report.travel_mm:,.0f} mm "
         f"({report.travel_before_mm:,.0f} mm in the order of the drawing)",

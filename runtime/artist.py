@@ -453,6 +453,9 @@ class Artist:
         """Say which classes a name may have meant."""
         import difflib
 
+        parts = [part.strip() for part in name.split(",")]
+        if len(parts) > 1 and all(fold_name(part) in self._ids for part in parts):
+            return "name one class at a time: --class once for each, or draw_many of a list"
         nearest = (
             difflib.get_close_matches(fold_name(name), list(self._ids), n=6) if len(name) <= MAX_NAME_LENGTH else []
         )

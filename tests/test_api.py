@@ -23,7 +23,7 @@ def test_all_is_sorted_and_there():
     assert list(sketch_edge.__all__) == sorted(sketch_edge.__all__)
     for name in sketch_edge.__all__:
         assert getattr(sketch_edge, name).__module__.startswith("sketch_edge.runtime.")
-    assert set(sketch_edge.__all__) <= set(dir(sketch_edge))
+    assert {name for name in dir(sketch_edge) if not name.startswith("__")} == set(sketch_edge.__all__)
 
 
 def test_nothing_else_is_offered():

@@ -89,7 +89,7 @@ def test_an_error_of_the_library_is_one_line_and_its_exit_code(error, code):
 @pytest.mark.parametrize(
     ("args", "line"),
     [
-        (["--seed", "x"], "error: --seed: 'x' is not a valid integer; try 'sketch-test --help'\n"),
+        (["--seed", "x"], "error: --seed: 'x' is no whole number; try 'sketch-test --help'\n"),
         (["--sed", "1"], "error: --sed: no such option (the nearest: --seed, --shape); try 'sketch-test --help'\n"),
         (["--seed"], "error: --seed: requires an argument; try 'sketch-test --help'\n"),
         (["--shape", "ring"], "error: --shape: 'ring' is not one of 'row', 'grid'; try 'sketch-test --help'\n"),
@@ -160,6 +160,27 @@ def test_help_goes_to_stdout_with_defaults(option):
     assert result.exit_code == 0
     assert "[default: 3]" in result.stdout
     assert "--version" in result.stdout
+
+
+def test_arguments_are_no_options_and_numbers_are_short():
+    """The help lists options alone, and calls a whole number within bounds N, another one X."""
+
+    @click.command("sketch-test", cls=SketchCommand)
+    @click.argument("data", metavar="DATA.NPZ")
+    @click.option("--steps", type=click.IntRange(1, 9), help="How many.")
+    @click.option("--share", type=click.FloatRange(0, 1), help="How much.")
+    @click.option("--width", type=click.IntRange(1, 9), metavar="PX", help="How wide.")
+    def command(data, steps, share, width):
+        pass
+
+    usage, _, options = CliRunner().invoke(command, ["--help"]).stdout.partition("Options:")
+    assert "DATA.NPZ" in usage
+    assert "DATA.NPZ" not in options
+    assert [line.split()[:2] for line in options.splitlines()[1:4]] == [
+        ["--steps", "N"],
+        ["--share", "X"],
+        ["--width", "PX"],
+    ]
 
 
 def test_options_stand_under_the_headings_of_their_sections():

@@ -157,7 +157,10 @@ def test_prepare_tells_what_it_passed_over(folder, out):
             ["prepare", "drawings", "--out", "d.npz", "--max-points", "1"],
             "prepare: none of 30 drawings remains (30 too long)",
         ),
-        (["prepare", "drawings", "--out", "d.npz", "--limit-per-class", "x"], "--limit-per-class: 'x' is not a valid"),
+        (
+            ["prepare", "drawings", "--out", "d.npz", "--limit-per-class", "x"],
+            "--limit-per-class: 'x' is no whole number",
+        ),
         (["prepare", "drawings", "--out", "d.npz", "--seed", "-1"], "--seed: -1 is not in the range 0<=x<=9"),
         (["prepare", "bad.ndjson", "--out", "d.npz"], "bad.ndjson:2: is no JSON (Expecting"),
         (["prepare", "drawings", "--synthetic", "no", "--out", "d.npz"], "no: does not exist"),

@@ -122,8 +122,8 @@ def test_texts_that_no_bundle_could_carry(tmp_path, args, line):
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_without_svgelements_the_extra_is_named(tmp_path):
-    """Other drawings are read without."""
+def test_without_svgelements_it_alone_is_to_be_installed(tmp_path):
+    """Other drawings are read without; the extra that has it would bring torch, too."""
     (tmp_path / "a.svg").write_text(SVG.format(1))
     code = (
         "import sys; sys.modules['svgelements'] = None\n"
@@ -132,7 +132,7 @@ def test_without_svgelements_the_extra_is_named(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.endswith("needs svgelements; pip install 'sketch-edge[train]'\n")
+    assert done.stderr.endswith("needs svgelements; pip install svgelements\n")
     assert not (tmp_path / "data.npz").exists()
 
 

@@ -62,6 +62,12 @@ def test_the_report_says_what_the_pen_will_do():
     assert re.search(r"drawn [\d,]+ mm, travel [\d,]+ mm \([\d,]+ mm in the order of the drawing\)", report)
 
 
+def test_one_stroke_is_no_strokes():
+    """The report counts as people do."""
+    report = drawn("-c", "star", "--seed", "5", "--max-points", "2", "--machine", "grbl-servo", "-o", "a.gcode").stderr
+    assert "a.gcode: 1 stroke for grbl-servo" in report
+
+
 def test_settings_change_the_profile():
     """--set reaches the program and --show, which prints a profile that can be used."""
     drawn(*STARS, "--machine", "grbl-servo", "--set", "pen.down=77", "--set", "speed.draw_mm_min=1234", "-o", "a.nc")
