@@ -24,6 +24,7 @@ import io
 import json
 import math
 import os
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -38,6 +39,7 @@ from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.files import read_beginning, write_atomic
 from sketch_edge.runtime.manifest import refuse_constant, short_name, without_repeats
 from sketch_edge.train.credit import QUICKDRAW, check_credit
+from sketch_edge.train.npy import Header, read_header
 
 FORMAT = 2
 OLDEST_FORMAT = 1
@@ -302,25 +304,36 @@ def _read_member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, mo
         raise DataError(f"{path}:{name}: would inflate to {info.file_size} bytes (at most {most}); {AGAIN}")
     with archive.open(info) as member:
         content = member.read()
-    file = io.BytesIO(content)
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise DataError(f"{path}:{name}: is written in another .npy version than 1.0; {AGAIN}")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    if (dtype.kind if kind == "U" else dtype.str) != kind or len(shape) != dimensions or fortran:
-        raise DataError(
-            f"{path}:{name}: is {dtype.str} with {len(shape)} dimensions (expected {kind} with {dimensions}); {AGAIN}"
-        )
-    expected = math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or len(content) - file.tell() != expected:
-        raise DataError(f"{path}:{name}: has {len(content) - file.tell()} bytes (expected {expected}); {AGAIN}")
+    header = _read_header(f"{path}:{name}", content, kind, dimensions)
+    dtype, there = np.dtype(header.dtype), len(content) - header.start
+    expected = math.prod(header.shape) * dtype.itemsize
+    if there != expected:
+        raise DataError(f"{path}:{name}: has {there} bytes (expected {expected}); {AGAIN}")
     if expected == 0:
-        return np.zeros(shape, dtype)
-    return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape)
+        return np.zeros(header.shape, dtype)
+    if kind == "U" and np.frombuffer(content, "<u4", offset=header.start).max() > sys.maxunicode:
+        raise DataError(f"{path}:{name}: holds numbers that are no characters; {AGAIN}")
+    return np.frombuffer(content, dtype, offset=header.start).reshape(header.shape)
+
+
+def _read_header(place: str, content: bytes, kind: str, dimensions: int) -> Header:
+    """Read the header of an array that has to be of a kind, and of so many dimensions."""
+    try:
+        header = read_header(content)
+    except ValueError as error:
+        raise DataError(f"{place}: has no header of a .npy file: {error}; {AGAIN}") from error
+    if header.version != 1:
+        raise DataError(f"{place}: is written in another .npy version than 1.0; {AGAIN}")
+    is_kind = header.dtype.startswith("<U") if kind == "U" else header.dtype == kind
+    if not is_kind or len(header.shape) != dimensions or header.fortran_order:
+        got = f"{header.dtype} with {len(header.shape)} dimensions"
+        raise DataError(f"{place}: is {got} (expected {kind} with {dimensions}); {AGAIN}")
+    return header
 
 
 def _read_names(path: Path, names: npt.NDArray[Any]) -> tuple[str, ...]:
     """Read class names: printable, each once."""
-    found = tuple(str(name) for name in names)  # numpy passes code points that no text has: they do not print
+    found = tuple(str(name) for name in names)
     if not all(name and name.isprintable() for name in found) or len(set(found)) != len(found):
         raise DataError(f"{path}:class_names: are not printable and different; {AGAIN}")
     return found

@@ -260,11 +260,13 @@ def test_a_pickle_inside_is_never_loaded(path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "content", "what"),
     [
-        ("points.npy", b"", ": is no data set or is damaged"),
+        ("points.npy", b"", ":points: has no header of a .npy file"),
         ("points.npy", npy(np.zeros((5, 3), np.int16))[:-1], ":points: has 29 bytes (expected 30)"),
         ("points.npy", npy(np.zeros((5, 3), np.int16)) + b"x", ":points: has 31 bytes (expected 30)"),
         ("points.npy", npy(np.zeros((5, 3), np.int16), (2, 0)), ":points: is written in another .npy version"),
-        ("class_names.npy", npy(np.array(["a", "bcd"]))[:-4] + b"\xff" * 4, ":class_names: are not printable"),
+        ("class_names.npy", npy(np.array(["a", "bcd"]))[:-4] + b"\xff" * 4, ":class_names: holds numbers that are no"),
+        ("sources.npy", npy(np.array("[]"))[:-4] + b"\xff" * 4, ":sources: holds numbers that are no characters"),
+        ("points.npy", b"\x93NUMPY\x01\x00\x04\x00'''\n", ":points: has no header of a .npy file"),
     ],
 )
 def test_a_member_that_lies_about_its_size_is_refused(path, name, content, what):

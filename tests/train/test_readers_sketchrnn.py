@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sketch_edge.runtime.errors import DataError
+from sketch_edge.runtime.errors import DataError, escape
 from sketch_edge.train.readers import Drawing, DrawingReader
 from sketch_edge.train.readers import sketchrnn as sketchrnn_module
 from sketch_edge.train.readers.symbolic import STACK_LIMIT, SymbolError, read_arrays
@@ -127,9 +127,9 @@ def refused(path: Path) -> str:
     with pytest.raises(DataError) as caught:
         read(path)
     message = str(caught.value)
-    assert message.startswith(f"{path}:")
+    assert message.startswith(f"{escape(str(path))}:")
     assert "; " in message
-    return message.removeprefix(str(path))
+    return message.removeprefix(escape(str(path)))
 
 
 @pytest.fixture(autouse=True)
@@ -366,11 +366,12 @@ def test_a_large_batch_stays_below_the_stack_limit(tmp_path):
     ("content", "what"),
     [
         (b"", "has no readable .npy header"),
+        (b"\x93NUMPY\x01\x00\x04\x00'''\n", "has no readable .npy header"),
         (b"\x93NUMPY\x09\x00" + b"x" * 100, "has no readable .npy header"),
-        (npy(b"", 1, descr="<i2"), "is an array of int16 of shape (1,)"),
-        (npy(b"", 1, shape=(1, 2)), "is an array of object of shape (1, 2)"),
+        (npy(b"", 1, descr="<i2"), "is an array of <i2 with 1 dimensions"),
+        (npy(b"", 1, shape=(1, 2)), "is an array of |O with 2 dimensions"),
         (npy(b"", 1, shape=(10**15,)), "claims 1000000000000000 drawings"),
-        (npy(b"", 1, shape=(-1,)), "is an array of object of shape (-1,)"),
+        (npy(b"", 1, shape=(-1,)), "has no readable .npy header"),
     ],
 )
 def test_a_bad_header_is_refused(tmp_path, content, what):

@@ -22,6 +22,7 @@ from sketch_edge.runtime.drawings import AGAIN, COORDINATE_LIMIT
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.strokes import BOX
 from sketch_edge.train.credit import QUICKDRAW
+from sketch_edge.train.npy import read_header
 from sketch_edge.train.readers.drawing import Drawing, encode_lines, larger_side
 from sketch_edge.train.readers.symbolic import SymbolError, read_arrays
 
@@ -111,21 +112,18 @@ def _check_size(path: Path, info: zipfile.ZipInfo) -> None:
 
 def _read_member(place: str, data: bytes) -> list[npt.NDArray[Any]]:
     """Read the .npy header and the pickle behind it."""
-    file = io.BytesIO(data)
     try:
-        version = np.lib.format.read_magic(file)
-        if version not in ((1, 0), (2, 0)):
-            raise ValueError(f"version {version}")
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(file)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError) as error:
-        raise DataError(f"{place}: has no readable .npy header ({str(error)[:80]}); {AGAIN}") from error
-    if not dtype.hasobject or dtype.kind != "O" or len(shape) != 1 or type(shape[0]) is not int or shape[0] < 0:
-        raise DataError(f"{place}: is an array of {dtype} of shape {shape} (expected one object a drawing); {AGAIN}")
+        header = read_header(data)
+    except ValueError as error:
+        raise DataError(f"{place}: has no readable .npy header: {error}; {AGAIN}") from error
+    shape = header.shape
+    if header.dtype not in ("|O", "O") or len(shape) != 1:
+        got = f"{header.dtype} with {len(shape)} dimensions"
+        raise DataError(f"{place}: is an array of {got} (expected one object a drawing); {AGAIN}")
     if shape[0] > min(MOST_DRAWINGS, len(data)):
         raise DataError(f"{place}: claims {shape[0]} drawings in {len(data)} bytes; {AGAIN}")
     try:
-        return read_arrays(memoryview(data)[file.tell() :], shape[0])
+        return read_arrays(memoryview(data)[header.start :], shape[0])
     except SymbolError as error:
         raise DataError(f"{place}: {error}; {AGAIN}") from error
 
