@@ -1,17 +1,19 @@
 """All fuzzing of the project in rounds, so that every parser gets an equal share however early it is stopped.
 
     python -m tests.fuzz.campaign --state DIR [--seconds 600] [--examples 100000] [--titles 100000] [--parsers a,b]
-    python -m tests.fuzz.campaign --state DIR --table
+    python -m tests.fuzz.campaign --state DIR --table | --missed
 
 In a round each parser gets half a minute of guided fuzzing (`guided.py`) and its part of the Hypothesis examples
 (`examples.py`), and the titles theirs (`titles.py`), until each has what was asked for; what earlier runs with the same
 --state did counts. Ends with 1 if a fault was found. --table tries nothing and prints the tables of
-docs/RELIABILITY.md, as far as the campaign has come.
+docs/RELIABILITY.md, as far as the campaign has come; --missed prints the lines that no input has reached yet, of the
+functions that were entered.
 """
 
 from __future__ import annotations
 
 import argparse
+import linecache
 import sys
 import time
 from pathlib import Path
@@ -44,17 +46,19 @@ def run_round(state: Path, parsers: list[Parser], seconds: float, count: int, te
 def table(state: Path, parsers: list[Parser]) -> list[str]:
     """The tables of docs/RELIABILITY.md, and below them what went wrong; gives the faults."""
     bad, tallies, old = list[str](), list[tuple[Tally, Tally]](), set[str]()
-    heads = "| parser | guided executions | CPU s | kept | lines of good inputs | lines "
+    heads = "| parser | guided executions | CPU s | kept | lines of good inputs | lines | of "
     heads += "| examples | CPU s | slowest, s | most MiB | faults |"
     print(f"{heads}\n{'|---' * (heads.count('|') - 1)}|")
     for parser in parsers:
         one = load_tally(tally_path(state, "guided", parser.name))
         two = load_tally(tally_path(state, "examples", parser.name))
+        lines = guided.lines_of(parser, one)
         kept = len(parser.seeds()) + len(one.corpus)
         faults = guided.faults_of(parser.name, one) + guided.faults_of(parser.name, two)
         print(
-            f"| {parser.name} | {one.executions:,} | {one.seconds:.0f} | {kept} | {one.good_lines} | {one.lines} "
-            f"| {two.executions:,} | {two.seconds:.0f} | {max(one.slowest, two.slowest):.2f} "
+            f"| {parser.name} | {one.executions:,} | {one.seconds:.0f} | {kept} | {one.good_lines} "
+            f"| {len(lines.seen)} | {len(lines.seen) + len(lines.missed)} | {two.executions:,} | {two.seconds:.0f} "
+            f"| {max(one.slowest, two.slowest):.2f} "
             f"| {max(one.memory, two.memory) >> 20} | {len(faults)} |"
         )
         bad += faults
@@ -72,6 +76,15 @@ def table(state: Path, parsers: list[Parser]) -> list[str]:
     return bad + guided.faults_of("titles", text)
 
 
+def missed(state: Path, parsers: list[Parser]) -> None:
+    """Print the lines that guided fuzzing has not reached."""
+    for parser in parsers:
+        lines = guided.lines_of(parser, load_tally(tally_path(state, "guided", parser.name)))
+        print(f"{parser.name}: {len(lines.missed)} of {len(lines.seen) + len(lines.missed)}")
+        for file, line in sorted(lines.missed):
+            print(f"  {Path(file).name}:{line}  {linecache.getline(file, line).strip()}")
+
+
 def main() -> int:
     """Run the campaign, or print how far it has come."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -81,8 +94,12 @@ def main() -> int:
     options.add_argument("--titles", type=int, default=100_000, help="texts in all")
     options.add_argument("--parsers", default="", help="names, with commas between; all where not given")
     options.add_argument("--table", action="store_true", help="print how far it has come, and end")
+    options.add_argument("--missed", action="store_true", help="print the lines that were not reached, and end")
     given = options.parse_args()
     parsers = chosen_parsers(given.parsers)
+    if given.missed:
+        missed(given.state, parsers)
+        return 0
     if not given.table:
         with only_one(given.state):
             number = 1

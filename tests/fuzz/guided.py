@@ -70,6 +70,12 @@ class Lines:
         self.seen: set[tuple[str, int]] = set()
         self.new = False
 
+    @property
+    def missed(self) -> set[tuple[str, int]]:
+        """The lines that did not run of the functions that did."""
+        left = {(code.co_filename, line) for code, lines in self._left.values() for line in lines}
+        return left - self.seen
+
     def __enter__(self) -> Lines:
         self.new = False
         sys.settrace(self._call)
@@ -141,6 +147,15 @@ def guided_piece(state: Path, parser: Parser, seconds: float, seed: int = 1) -> 
         seconds,
         lambda tally, hand: fuzz(parser, seconds, tally, f"{seed} {parser.name} {tally.pieces}", hand=hand),
     )
+
+
+def lines_of(parser: Parser, tally: Tally) -> Lines:
+    """The lines that the good inputs and the corpus of a tally reach, run once more."""
+    lines, inputs = Lines(parser.modules), [*parser.seeds(), *tally.inputs()]
+    with lines:
+        for content in inputs:
+            fault_of(parser, content)
+    return lines
 
 
 def row_of(parser: Parser, tally: Tally) -> str:

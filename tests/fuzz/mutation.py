@@ -5,10 +5,11 @@ Every mutation is decided by one `random.Random`, so an input can be had again f
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections.abc import Sequence
+
+from tests.fuzz.structure import changed_structure
 
 LARGEST = 1 << 16
 """Bytes of a mutated input; longer ones are cut, as a fuzzer wants many short inputs."""
@@ -16,24 +17,6 @@ LARGEST = 1 << 16
 NUMBERS = (b"0", b"-1", b"1e400", b"-1e400", b"2147483648", b"9223372036854775808", b"0.0000001", b"1" * 400, b"NaN")
 BYTES = (0, 1, 9, 10, 13, 24, 27, 33, 63, 126, 127, 128, 255)
 SIZES = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
-VALUES: tuple[object, ...] = (
-    None,
-    True,
-    -1,
-    0,
-    1,
-    10**400,
-    1.5,
-    1e308,
-    "",
-    "\n",
-    "a" * 2000,
-    [],
-    {},
-    [[]],
-    "\x1b[2J",
-    "\ud800",
-)
 
 
 def mutate(rng: random.Random, seeds: Sequence[bytes], words: Sequence[bytes] = ()) -> bytes:
@@ -41,9 +24,15 @@ def mutate(rng: random.Random, seeds: Sequence[bytes], words: Sequence[bytes] = 
     if rng.random() < 0.02:
         return rng.randbytes(rng.randrange(200))
     content = bytearray(min(rng.choice(seeds), rng.choice(seeds), key=len))  # short ones are tried more of in a second
-    if content[:1] == b"{" and rng.random() < 0.5:
-        content = bytearray(_changed_json(rng, bytes(content)))
-    for _ in range(rng.choice((0, 1, 1, 1, 2, 3, 5)) if content[:1] == b"{" else rng.choice((1, 1, 1, 2, 3, 5))):
+    before = bytes(content)
+
+    def within(part: bytes) -> bytes:
+        return mutate(rng, [part], words) if part else b""
+
+    if rng.random() < 0.5:
+        content = bytearray(changed_structure(rng, before, within))
+    changed = content != before
+    for _ in range(rng.choice((0, 0, 0, 1, 2)) if changed else rng.choice((1, 1, 1, 2, 3, 5))):
         _change(rng, content, seeds, words)
     return bytes(content[:LARGEST])
 
@@ -83,27 +72,3 @@ def _change(rng: random.Random, content: bytearray, seeds: Sequence[bytes], word
             other = rng.choice(seeds)
             begin = rng.randrange(len(other) + 1)
             content[place:end] = other[begin : begin + rng.choice((4, 16, 64, 1024))]
-
-
-def _changed_json(rng: random.Random, content: bytes) -> bytes:
-    """Change one value, key or item of a JSON text; the result is JSON again."""
-    try:
-        value = json.loads(content)
-    except (ValueError, RecursionError):
-        return content
-    place = value
-    while True:
-        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
-        if not keys:
-            return content
-        key = rng.choice(keys)
-        if not isinstance(place[key], dict | list) or rng.random() < 0.2:
-            break
-        place = place[key]
-    if rng.random() < 0.2:
-        del place[key]
-    elif isinstance(place, dict) and rng.random() < 0.2:
-        place[rng.choice(("", "members", "a" * 300, "\x1b", "__proto__"))] = place.pop(key)
-    else:
-        place[key] = rng.choice(VALUES)
-    return json.dumps(value).encode("utf-8", "replace")

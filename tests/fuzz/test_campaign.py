@@ -12,7 +12,7 @@ import pytest
 
 from sketch_edge.runtime.errors import DataError
 from tests.fuzz.examples import examples_piece
-from tests.fuzz.guided import guided_piece
+from tests.fuzz.guided import guided_piece, lines_of
 from tests.fuzz.parsers import Parser, chosen_parsers
 from tests.fuzz.tally import Tally, load_tally, only_one, run_piece, tally_path
 
@@ -123,6 +123,22 @@ def test_a_killed_campaign_goes_on(tmp_path):
     assert all(load_tally(path).executions >= 1000 for path in paths[2:])
     assert re.search(r"^20 texts through SVG and G-code: \d+ refused, 0 wrong\.$", done.stdout, re.MULTILINE)
     assert [path.name for path in state.iterdir() if path.suffix not in (".json", "")] == []
+
+
+def test_lines_that_no_input_reaches_are_told(tmp_path):
+    """Of the functions that were entered: what is left to be tried."""
+
+    def toy(content: bytes) -> None:
+        if content == b"what no mutation ever makes":
+            os.abort()
+
+    parser = parser_of(toy)
+    tally = guided_piece(tmp_path, parser, 0.05)
+    lines = lines_of(parser, tally)
+    begin = toy.__code__.co_firstlineno
+    assert len(lines.seen) == tally.lines
+    assert {line - begin for _, line in lines.seen} == {0, 1}
+    assert {line - begin for _, line in lines.missed} == {2}
 
 
 def test_an_unknown_parser_is_refused():

@@ -58,7 +58,9 @@ def test_the_fuzzer_finds_what_is_wrong():
     def wrong(content: bytes) -> None:
         if len(content) % 2:
             raise KeyError("lost")
-        raise DataError("one\ntwo")
+        error = DataError("one")
+        error.args = ("one\ntwo",)
+        raise error
 
     tally = Tally()
     fuzz(Parser("wrong", wrong, lambda: list(DRAWINGS), ("test_parsers.py",)), 5.0, tally, most=50)
