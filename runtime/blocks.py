@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.manifest import PEN_STATES, Manifest
 from sketch_edge.runtime.noise import Floats, Noise
-from sketch_edge.runtime.sampler import BATCH, BLOCK, Job, Rows, draw_rows, first_latents
+from sketch_edge.runtime.sampler import BATCH, BLOCK, LONGEST_MOVE, Job, Rows, draw_rows, first_latents
 from sketch_edge.runtime.session import Decoder, State
 from sketch_edge.runtime.strokes import START_TOKEN, STROKE
 
@@ -98,12 +98,13 @@ class _Pen:
         self._blocks.append(rows)
         self.points += len(rows)
 
-    def rows(self, unit: float, complete: bool) -> Rows:
-        """Give the sketch in grid steps, of which `unit` are one model unit."""
+    def rows(self, unit: float, longest: int, complete: bool) -> Rows:
+        """Give the sketch in grid steps, of which `unit` are one model unit; moves are cut to `longest` steps."""
         stroke5 = np.concatenate(self._blocks)
         rows = np.empty((len(stroke5), 3), np.int64)
-        rows[:, :2] = np.rint(stroke5[:, :2] * np.float64(unit))
-        rows[:, 2] = stroke5[:, 3]
+        # A graph of ours has cut them already. Another may give what no whole number holds.
+        rows[:, :2] = np.rint(stroke5[:, :2] * np.float64(unit)).clip(-longest, longest)
+        rows[:, 2] = stroke5[:, 3] > 0
         return Rows(rows, complete)
 
 
@@ -114,6 +115,7 @@ class _Table:
         self._decoder = decoder
         self._sizes = manifest.sizes
         self._unit = manifest.scale * manifest.grid
+        self._longest = LONGEST_MOVE * manifest.grid
         self._tau = tau
         self._max_points = max_points
         self._pens: list[_Pen] = []
@@ -155,9 +157,9 @@ class _Table:
             room = self._max_points - pen.points
             pen.take(rows[: min(length, room), place])
             if length < min(room, len(rows)):
-                done[pen.number] = pen.rows(self._unit, complete=True)
+                done[pen.number] = pen.rows(self._unit, self._longest, complete=True)
             elif pen.points == self._max_points:
-                done[pen.number] = pen.rows(self._unit, complete=False)
+                done[pen.number] = pen.rows(self._unit, self._longest, complete=False)
             else:
                 kept.append(place)
         if done and kept:

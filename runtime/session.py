@@ -157,7 +157,19 @@ class Session:
             "steps": np.array(len(gumbels)),
         }
         rows, h, c = self._run(self._draw, "draw.onnx", ["rows", "h_next", "c_next"], feed)
+        self._check_rows(rows, gumbels)
         return rows, State(state.gate, h, c)
+
+    def _check_rows(self, rows: Floats, gumbels: Floats) -> None:
+        """Refuse rows that our own loop would not have given: it stops with the last sketch, and at no other moment."""
+        ends = rows[:, :, STROKE - 1] > 0
+        problem = None
+        if len(rows) != len(gumbels) and not (0 < len(rows) < len(gumbels) and ends.any(axis=0).all()):
+            problem = f"gives {len(rows)} rows in {len(gumbels)} steps, though not every sketch has ended"
+        elif np.isneginf(gumbels[0, ends[0], PEN_STATES - 1]).any():
+            problem = "ends a sketch before its first point"
+        if problem is not None:
+            raise BundleError(f"{self._bundle.path}:draw.onnx: {problem}; {EXPORT_AGAIN}")
 
     def encode(self, strokes: Floats, lengths: Sequence[int], class_ids: Sequence[int]) -> tuple[Floats, Floats]:
         """Run the encoder: what the model sees in drawings.
@@ -207,7 +219,12 @@ class Session:
             arrays: list[Floats] = session.run(outputs, feed)
         except Exception as error:  # onnxruntime's errors have no common parent
             raise BundleError(f"{self._bundle.path}:{member}: cannot be run ({first_line(error)})") from error
+        batch, expected = len(next(iter(feed.values()))), signature(member, self._sizes)[1]
         for name, array in zip(outputs, arrays, strict=True):
+            shape = (batch, expected[name][1][-1])  # onnxruntime takes what the graph says of its outputs as a hint
+            if array.shape[-2:] != shape or array.ndim != len(expected[name][1]):
+                problem = f"gives {name} as {array.shape} (expected {_shape_text(shape)}, a batch of {batch})"
+                raise BundleError(f"{self._bundle.path}:{member}: {problem}; {EXPORT_AGAIN}")
             if not np.isfinite(array).all():
                 raise BundleError(f"{self._bundle.path}:{member}: gives numbers that are not finite ({name})")
         return arrays

@@ -11,11 +11,20 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from sketch_edge.runtime.manifest import short
 from sketch_edge.runtime.plain.onnx_reader import MOST_DIMENSIONS, Node, Tensor
 
 MOST_NUMBERS = 1 << 27
 """Numbers that all values of one graph may have together. Ours take some millions."""
+
+FREE_NUMBERS, FREE_PRODUCTS = 1 << 24, 1 << 26
+"""Numbers, and multiplications of matrix products, that any graph may take, however small it is."""
+
+MORE_NUMBERS, MORE_PRODUCTS = 8, 4
+"""How many more for each number of its constants, the products for each row of a batch besides: what a graph costs
+is in proportion to what it holds. Ours take two numbers, and one product a row."""
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -30,12 +39,14 @@ class Shapes:
     Args:
         shapes: of the inputs.
         tensors: the constants.
+        rows: that a product by a constant has, at most.
     """
 
-    def __init__(self, shapes: Mapping[str, Shape], tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, shapes: Mapping[str, Shape], tensors: Mapping[str, Tensor], rows: int) -> None:
         self._shapes: dict[str, Shape] = dict(shapes)
         self._numbers: dict[str, Sequence[int] | Tensor] = {}
-        self._left = MOST_NUMBERS
+        self._rows = rows
+        self._constants = self._made = self._products = 0
         self.add_constants(tensors)
 
     def __getitem__(self, name: str) -> Shape:
@@ -43,8 +54,9 @@ class Shapes:
 
     def add(self, name: str, shape: Shape) -> None:
         """Note the shape of a value; raises ShapeError where there is no room left for it."""
-        self._left -= math.prod(shape)
-        if self._left < 0 or len(shape) > MOST_DIMENSIONS:
+        self._made += math.prod(max(size, 1) for size in shape)  # 2^40 rows of no columns are many as well
+        most = min(MOST_NUMBERS, FREE_NUMBERS + MORE_NUMBERS * self._constants)
+        if self._made > most or len(shape) > MOST_DIMENSIONS:
             raise ShapeError(f"makes too large an array, {short(shape)}")
         self._shapes[name] = shape
 
@@ -52,7 +64,16 @@ class Shapes:
         """Note constants; those of a body join those around it."""
         for name, array in tensors.items():
             self._shapes[name] = array.shape
+            self._constants += array.size
         self._numbers.update(tensors)
+
+    def multiply(self, count: int) -> None:
+        """Count multiplications; raises ShapeError where they take longer than the size of the graph tells."""
+        self._products += count
+        if self._products > FREE_PRODUCTS + MORE_PRODUCTS * self._rows * self._constants:
+            raise ShapeError(
+                f"takes too many multiplications ({short(count)}) for a graph of {self._constants} numbers"
+            )
 
     def follow(self, node: Node) -> None:
         """Work out the shapes of what a node makes; raises ShapeError where they do not fit."""
@@ -83,6 +104,13 @@ class Shapes:
                 raise ShapeError(f"takes {short(name)} (expected a short list of whole numbers)")
             return [int(number) for number in numbers.reshape(-1)]
         return list(numbers)
+
+    def constant(self, node: Node, place: int) -> Tensor:
+        """An input that must be a constant of the file."""
+        found = self._numbers.get(node.inputs[place])
+        if not isinstance(found, np.ndarray):
+            raise ShapeError(f"takes {short(node.inputs[place])} from the inputs (expected a constant)")
+        return found
 
     def remember(self, name: str, numbers: Sequence[int]) -> None:
         """Note the numbers of a value that is as good as a constant."""
@@ -120,7 +148,15 @@ def _matmul(room: Shapes, node: Node, shapes: Given) -> Sequence[Shape]:
     most = 0 if node.operator == "MatMulInteger" else 1
     if inner != other or batch != other_batch or len(batch) > most:
         raise ShapeError(f"takes {short(shapes)}, which do not fit together")
+    room.multiply(math.prod((*batch, rows, inner, columns)))
     return [(*batch, rows, columns)]
+
+
+def _divide(room: Shapes, node: Node, shapes: Given) -> Sequence[Shape]:
+    """By a constant of real numbers: whole ones can end the process (the smallest by -1)."""
+    if room.constant(node, 1).dtype.kind != "f":
+        raise ShapeError("divides by whole numbers (expected real ones)")
+    return _broadcast(room, node, shapes)
 
 
 def _softmax(room: Shapes, node: Node, shapes: Given) -> Sequence[Shape]:
@@ -242,7 +278,7 @@ def _constant_of_shape(room: Shapes, node: Node, shapes: Given) -> Sequence[Shap
 
 def _lstm(room: Shapes, node: Node, shapes: Given) -> Sequence[Shape]:
     """The last states alone."""
-    _, batch, width = shapes[0]
+    rows, batch, width = shapes[0]
     units: Any = node.attributes["hidden_size"]
     count = 2 if node.attributes.get("direction") == "bidirectional" else 1
     state = (count, batch, units)
@@ -250,10 +286,11 @@ def _lstm(room: Shapes, node: Node, shapes: Given) -> Sequence[Shape]:
     given = list(shapes[1:])
     if node.outputs[0] or any(got not in (None, want) for got, want in zip(given, expected, strict=False)):
         raise ShapeError(f"takes {short(tuple(shapes))} with {short(units)} units, or gives all its states")
+    room.multiply(rows * batch * count * 4 * units * (width + units))
     return [(), state, state][: len(node.outputs)]
 
 
-_PAIRWISE = ("Add", "Clip", "Div", "Less", "Max", "Min", "Mul", "Pow", "Sub", "Where")
+_PAIRWISE = ("Add", "Clip", "Less", "Max", "Min", "Mul", "Pow", "Sub", "Where")
 _EACH = ("Cast", "DequantizeLinear", "Exp", "Identity", "Log", "QuantizeLinear", "Round", "Sigmoid", "Sqrt", "Tanh")
 
 RULES: Mapping[str, Rule] = {
@@ -262,6 +299,7 @@ RULES: Mapping[str, Rule] = {
     "ArgMax": _reduce,
     "Concat": _concat,
     "ConstantOfShape": _constant_of_shape,
+    "Div": _divide,
     "Gather": _gather,
     "GatherElements": _gather_elements,
     "LSTM": _lstm,

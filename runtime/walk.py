@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sketch_edge.runtime.errors import BundleError
-from sketch_edge.runtime.manifest import EXPORT_AGAIN, short
+from sketch_edge.runtime.manifest import ENCODER, EXPORT_AGAIN, short
 from sketch_edge.runtime.plain.onnx_reader import TYPES, Graph, Node, Port
 from sketch_edge.runtime.shapes import ShapeError, Shapes
 
@@ -25,7 +25,7 @@ BATCH = 64
 DRAW = "draw.onnx"
 """The member that may have a loop."""
 
-ROWS = {DRAW: 64, "encode.onnx": 10_000}
+ROWS = {DRAW: 64, ENCODER: 10_000}
 """Free sizes other than the batch, at their largest: steps of a block, points of a drawing."""
 
 LONGEST_SIDE = 1 << 16
@@ -129,7 +129,8 @@ class _Walk:
     def __init__(self, member: str, graph: Graph) -> None:
         self._rows = ROWS.get(member, 1)
         self._refuse_twins(graph, set())
-        self._shapes = Shapes({port.name: self._size(port) for port in graph.inputs}, graph.tensors)
+        rows = BATCH * self._rows if member == ENCODER else BATCH  # a step of the loop is counted once
+        self._shapes = Shapes({port.name: self._size(port) for port in graph.inputs}, graph.tensors, rows)
         self._known = {port.name for port in graph.inputs} | set(graph.tensors)
         self._loops = int(member == DRAW)
         self._go(graph, OPERATORS[member])

@@ -181,6 +181,31 @@ def test_a_draw_graph_of_other_sizes_is_refused():
             Session(replace(BUNDLE, members=dict(BUNDLE.members) | {"draw.onnx": member}), "cpu")
 
 
+class Far:
+    """A decoder whose sketches go as far as numbers go, without end."""
+
+    draws = True
+
+    def start(self, z: Any, class_ids: Any) -> State:
+        nothing = np.zeros((len(z), 1), np.float32)
+        return State(nothing, nothing, nothing)
+
+    def steps(self, state: State) -> Any:
+        raise AssertionError("blocks need no steps")
+
+    def draw(self, x: Any, state: State, gumbels: Any, normals: Any, tau: Any) -> tuple[Any, State]:
+        row = np.array([3e38, -3e38, 1, 0, 0], np.float32)
+        return np.broadcast_to(row, (len(gumbels), len(x), 5)), state
+
+
+def test_moves_are_cut(recwarn):
+    """As those of steps are, to 1000 units; numbers that no whole number holds would come back with the other sign."""
+    (drawn,) = draw_blocks(Far(), MANIFEST, JOBS[:1], 0.4, 100)
+    longest = 1000 * MANIFEST.grid
+    assert drawn.rows.tolist() == [[longest, -longest, 0]] * 100
+    assert not recwarn.list
+
+
 def test_no_jobs_no_sketches(session):
     """An empty list is drawn at once."""
     assert list(draw_blocks(session, MANIFEST, [], 0.4, 120)) == []

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -210,6 +211,62 @@ def test_a_start_that_is_not_finite_is_refused(session):
     """A first state with nan would draw nothing but errors later."""
     with pytest.raises(BundleError, match=r"start.onnx: gives numbers that are not finite \(gate\)"):
         session.start(np.full((1, 4), np.inf, np.float32), [0])
+
+
+def changed(member: str, output: str, **made: Any) -> Bundle:
+    """A tiny bundle with a node behind an output of a member, in its place: `operator`, and `constant` as its input."""
+    onnx = pytest.importorskip("onnx")
+    whole = read_bundle(BUNDLE.path.with_name("tiny-whole.sketch.zip"))
+    model = onnx.load_from_string(whole.members[member])
+    graph = model.graph
+    if made.pop("inside", False):
+        graph = next(each for each in graph.node if each.op_type == "Loop").attribute[0].g
+    for each in graph.node:
+        each.output[:] = [f"old_{name}" if name == output else name for name in each.output]
+    graph.initializer.append(onnx.numpy_helper.from_array(made["constant"], "own_constant"))
+    graph.node.append(onnx.helper.make_node(made["operator"], [f"old_{output}", "own_constant"], [output]))
+    return replace(whole, members=dict(whole.members) | {member: model.SerializeToString()})
+
+
+def padding(*widths: int) -> dict[str, Any]:
+    return {"operator": "Pad", "constant": np.array(widths, np.int64)}
+
+
+@pytest.mark.parametrize(
+    ("operator", "shape"), [("Add", (64, 1)), ("MatMul", (8, 9))], ids=["more sketches", "more numbers"]
+)
+def test_a_start_of_another_shape_is_refused(operator, shape):
+    """onnxruntime does not hold a graph to the shapes that it states."""
+    bundle = changed("start.onnx", "h", operator=operator, constant=np.zeros(shape, np.float32))
+    with pytest.raises(BundleError, match=r"start\.onnx: gives h as \(.*\) \(expected \(1, 8\), a batch of 1\)"):
+        Session(bundle, "cpu").start(random(1, 4), [0])
+
+
+@pytest.mark.parametrize(
+    ("made", "problem"),
+    [
+        (padding(0, 0, 0, 0, 5, 0), r"gives rows as \(4, 6, 5\) \(expected \(1, 5\), a batch of 1\)"),
+        (padding(0, 0, 0, 0, 0, 2), r"gives rows as \(4, 1, 7\) \(expected \(1, 5\), a batch of 1\)"),
+        (padding(3, 0, 0, 0, 0, 0), r"gives 7 rows in 4 steps, though not every sketch has ended"),
+    ],
+    ids=["sketches", "numbers", "rows"],
+)
+def test_rows_of_another_shape_are_refused(made, problem):
+    """Nobody asked for them, and what reads them would take them for those of another sketch."""
+    session = Session(changed("draw.onnx", "rows", **made), "cpu")
+    state = session.start(random(1, 4), [0])
+    with pytest.raises(BundleError, match=rf"draw\.onnx: {problem}; export it again"):
+        session.draw(np.eye(1, 5, 2, dtype=np.float32), state, random(4, 1, 6), random(4, 1, 2), 0.4)
+
+
+def test_a_sketch_without_a_point_is_refused():
+    """The end of its first row was forbidden."""
+    end = np.array([0, 0, 0, 0, 1], np.float32)
+    session = Session(changed("draw.onnx", "row", operator="Add", constant=end, inside=True), "cpu")
+    state, gumbels = session.start(random(1, 4), [0]), random(4, 1, 6)
+    gumbels[0, :, 2] = -np.inf
+    with pytest.raises(BundleError, match=r"draw\.onnx: ends a sketch before its first point; export it again"):
+        session.draw(np.eye(1, 5, 2, dtype=np.float32), state, gumbels, random(4, 1, 2), 0.4)
 
 
 def test_onnxruntime_that_cannot_be_loaded(monkeypatch):

@@ -180,6 +180,54 @@ def batched(size: int, others: int = 0) -> Callable[[Any], None]:
     return change
 
 
+def costly_product(model: Any) -> None:
+    """A square of 2,000 times 2,000 numbers with itself, at every step, out of four thousand."""
+    body = body_of(model)
+    row = constant(body, "row", np.ones((1, 2_000)), np.float32)
+    column = constant(body, "column", np.ones((2_000, 1)), np.float32)
+    body.node.insert(0, node("Add", [row, column], ["square"]))
+    body.node.insert(1, node("MatMul", ["square", "square"], ["extra"]))
+
+
+def costly_lstm(model: Any) -> None:
+    """Two million weights out of five thousand numbers."""
+    sides = {"down": (2, 2_000, 1), "in": (1, 1, 5), "across": (1, 1, 500)}
+    down, inward, across = (constant(model.graph, name, np.zeros(sides[name]), np.float32) for name in sides)
+    made = [
+        node("Transpose", ["strokes"], ["rows"], perm=[1, 0, 2]),
+        node("Add", [down, inward], ["w"]),
+        node("Add", [down, across], ["r"]),
+        node("LSTM", ["rows", "w", "r"], ["", "extra"], hidden_size=500, direction="bidirectional"),
+    ]
+    first(model, *made)
+
+
+def costly_powers(model: Any) -> None:
+    """Twenty million powers from nine thousand numbers."""
+    row = constant(model.graph, "row", np.ones((1, 4_500)), np.float64)
+    column = constant(model.graph, "column", np.ones((4_500, 1)), np.float64)
+    first(model, node("Pow", [row, column], ["extra"]))
+
+
+def columns_of_none(model: Any) -> None:
+    """No numbers at all, but a side of 2^62."""
+    parts = constant(model.graph, "no_rows", [0, 1], np.int64)
+    widths = constant(model.graph, "many", [0, 0, 0, 1 << 62], np.int64)
+    table = constant(model.graph, "table", [[0.0]], np.float32)
+    first(model, node("Split", [table, parts], ["none", "all"], axis=0), node("Pad", ["none", widths], ["extra"]))
+
+
+def whole_division(model: Any) -> None:
+    """The smallest whole number by -1 is a trap of the processor, not an error."""
+    body = body_of(model)
+    smallest, minus = constant(body, "smallest", [-(1 << 63)], np.int64), constant(body, "minus", [-1], np.int64)
+    body.node.insert(0, node("Div", [smallest, minus], ["extra"]))
+
+
+def division_by_input(model: Any) -> None:
+    body_of(model).node.insert(0, node("Div", ["x_now", "x_now"], ["extra"]))
+
+
 def normalized(epsilon: float) -> Callable[[Any], None]:
     """Give a change that normalises the row with that epsilon."""
 
@@ -268,7 +316,13 @@ HOSTILE = [
     ("step.onnx", normalized(float("nan")), "an attribute is not finite"),
     ("step.onnx", adds(node("Clip", ["x"], ["extra"])), "Clip has 1 inputs"),
     ("step.onnx", adds(node("Log", ["x", "x"], ["extra"])), "Log has 2 inputs"),
-    ("step.onnx", batched(1 << 15), "MatMul makes too large an array"),
+    ("step.onnx", batched(1 << 15), "MatMul takes too many multiplications"),
+    ("draw.onnx", costly_product, "MatMul takes too many multiplications"),
+    ("encode.onnx", costly_lstm, "LSTM takes too many multiplications"),
+    ("draw.onnx", costly_powers, "Pow makes too large an array"),
+    ("draw.onnx", columns_of_none, "Pad makes too large an array"),
+    ("draw.onnx", whole_division, "Div divides by whole numbers"),
+    ("draw.onnx", division_by_input, "Div takes 'x_now' from the inputs"),
     ("step.onnx", batched(3, others=2), r"MatMul takes .*, which do not fit together"),
     ("step.onnx", resized, "turns"),
     ("start.onnx", adds(node("Sigmoid", ["z"], ["extra"])), "operator 'Sigmoid'"),
