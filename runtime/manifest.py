@@ -36,6 +36,8 @@ OFFSET_OUTPUTS = PEN_STATES + 2
 GATES = 4
 """Of an LSTM cell: the constant has a number for each of them and each unit, where the manifest says no other width."""
 
+MIN_SCALE = 1e-6
+"""Far below what whole offsets can have; given drawings are divided by it, and must stay numbers of 32 bits."""
 MAX_CLASSES = 4096
 MAX_NAME_LENGTH = 100
 MAX_TEMPERATURE = 10.0
@@ -297,12 +299,10 @@ class _Keys:
             self.refuse(key, f"is {short(value)} (expected a whole number, {low} to {high}); {EXPORT_AGAIN}")
         return value
 
-    def number(self, key: str, low: float, high: float, *, open_low: bool = False) -> float:
+    def number(self, key: str, low: float, high: float) -> float:
         value = self.take(key)
-        fits = type(value) in (int, float) and low <= value <= high  # false for nan and inf too
-        if not fits or (open_low and value == low):
-            above = "over " if open_low else ""
-            self.refuse(key, f"is {short(value)} (expected a number, {above}{low:g} to {high:g}); {EXPORT_AGAIN}")
+        if type(value) not in (int, float) or not low <= value <= high:  # false for nan and inf too
+            self.refuse(key, f"is {short(value)} (expected a number, {low:g} to {high:g}); {EXPORT_AGAIN}")
         return float(value)
 
     def text(self, key: str, longest: int = 1000) -> str:
@@ -348,7 +348,7 @@ def _read_manifest(keys: _Keys) -> Manifest:
         name=keys.text("name", MAX_NAME_LENGTH),
         producer=keys.text("producer"),
         classes=classes,
-        scale=keys.number("scale", 0.0, 1000.0, open_low=True),
+        scale=keys.number("scale", MIN_SCALE, 1000.0),
         grid=keys.integer("grid", 1, 4096),
         head=head,
         variant=keys.one_of("variant", VARIANTS),
