@@ -379,7 +379,7 @@ def _drawn(artist: Artist, subject: Subject, sampling: Sampling) -> AbstractCont
 
 def _command_again(context: click.Context, seed: int | None) -> str:
     """The command line that draws the same again: the one that was given, with the seed."""
-    words = [context.info_name or "sketch-draw"]
+    words = ["sketch-draw"]
     for option in context.command.params:
         name = option.name or ""
         if name == "seed" or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
@@ -399,3 +399,7 @@ def _command_again(context: click.Context, seed: int | None) -> str:
 def run() -> NoReturn:
     """The console script: `main` as a whole process."""
     leave(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -87,8 +87,9 @@ def write_plot(job: PlotJob, scene: Scene, path: str) -> list[str]:
     for name, text in texts.items():
         _save(name, text)
     if job.frame:
-        return [f"{path}: once round the drawing with the pen up, {_area(plan)}"]
-    lines = [line for name, each in plans.items() for line in _report(name, each)]
+        lines = [f"{name}: once round the drawing with the pen up, {_area(each)}" for name, each in plans.items()]
+    else:
+        lines = [line for name, each in plans.items() for line in _report(name, each)]
     return lines if job.preview is None else [*lines, f"{job.preview}: what is drawn, and the travel between"]
 
 

@@ -125,7 +125,9 @@ def _export(model: Path, out: Path | None, options: dict[str, Any]) -> ExportRep
     checkpoint = load_checkpoint(model)
     target = out or model.with_name(model.name.removesuffix(".pt") + ".sketch.zip")
     _check_replaced(target)
-    say(f"{model}: {len(checkpoint.about.classes)} classes, step {checkpoint.about.step}; exporting and verifying ...")
+    count = len(checkpoint.about.classes)
+    classes = "1 class" if count == 1 else f"{count} classes"
+    say(f"{model}: {classes}, step {checkpoint.about.step}; exporting and verifying ...")
     try:
         return export_bundle(checkpoint, target, **options)
     except CheckpointError as error:

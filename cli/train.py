@@ -219,8 +219,9 @@ def _watch(trainer: Trainer, quiet: bool, parts: tuple[str, ...]) -> None:
     folder = LogFolder(log, trainer.config, about, trainer.state, trainer.model, trainer.data)
     trainer.observers = (folder,)
     parameters = sum(p.numel() for p in trainer.model.parameters())
+    classes = "1 class" if len(about.classes) == 1 else f"{len(about.classes)} classes"
     say(
-        f"{len(about.classes)} classes, {about.drawings:,} drawings ({about.synthetic:,} synthetic), "
+        f"{classes}, {about.drawings:,} drawings ({about.synthetic:,} synthetic), "
         f"{parameters:,} parameters; {trainer.device.type}, {'bf16' if trainer.autocast else 'fp32'}; log in {log}/"
     )
     if about.source and trainer.state.step == 0:

@@ -373,6 +373,14 @@ def test_refused_before_it_draws(monkeypatch):
     assert draw(*STAR, "-o", "no/a.svg").exit_code == 2
 
 
+def test_the_module_runs_as_the_command_does(folder):
+    """As python -m it draws, and prints a command that can be typed."""
+    words = [sys.executable, "-m", "sketch_edge.cli.draw", *STAR, "--seed", "5", "--model", str(TINY), "-o", "a.svg"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+    assert (folder / "a.svg").is_file()
+    assert "seed 5; again: sketch-draw --out a.svg" in done.stderr
+
+
 def test_the_console_command_is_installed():
     """sketch-draw as a user calls it: a process, an exit code, one line."""
     command = [str(Path(sys.executable).with_name("sketch-draw")), "-c", "stra", "-o", "a.svg", "--model", str(TINY)]

@@ -115,6 +115,14 @@ def test_a_frame_never_puts_the_pen_down():
     assert "once round the drawing with the pen up" in report
 
 
+def test_a_frame_says_what_was_written():
+    """A line for the trace of each pen, and one for the preview."""
+    pens = ("--pen", "red", "--pen", "blue", "--frame", "--preview", "a.svg")
+    report = drawn(*STARS, *pens, "--machine", "grbl-servo", "-o", "{pen}.nc").stderr
+    named = {line.split(":")[0] for line in report.splitlines() if Path(line.split(":")[0]).is_file()}
+    assert named == {"1-red.nc", "2-blue.nc", "a.svg"}
+
+
 def test_a_file_for_each_pen():
     """{pen} becomes number and name of the pen; together they draw what the one file with pauses does."""
     pens = ("--pen", "red", "--pen", "fine point:blue")
