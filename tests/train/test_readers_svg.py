@@ -1,5 +1,6 @@
 """SVG files: what a pen would draw of them, and nothing that XML could do."""
 
+import contextlib
 import gzip
 import math
 import subprocess
@@ -362,3 +363,80 @@ def test_reading_svg_needs_no_torch():
     """The drawing program reads SVG where nothing for training is installed."""
     code = "import sys; import sketch_edge.train.readers.svg; assert not {'torch', 'svgelements'} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def used(element: str, often: int = 8) -> str:
+    """An element named "u0", and a use of uses of it: drawn so often to the fifth power."""
+    groups = (f'<g id="u{k}">' + f'<use href="#u{k - 1}"/>' * often + "</g>" for k in range(1, 6))
+    return f'<defs>{element}{"".join(groups)}</defs><use href="#u5"/>'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<style>{'a' * 200_000}</style>",
+        f"<style>{'/*' * 100_000}</style>",
+        f"<style>{'a,' * 60_000}{{{';' * 60_000}}}</style>",
+        used(f'<path id="u0" d="" style="{";" * 4_000_000}"/>'),
+        used(f'<path id="u0" d="" fill="{" " * 4_000_000}"/>'),
+        used(f'<symbol id="u0" viewBox="0 0 1 1" width="1" height="1" preserveAspectRatio="{"x" * 4_000_000}"/>', 6),
+        used(f'<use id="u0" href="#{"x" * 4_000_000}"/>', 7),
+        f'<path d="M0 0{"z" * 200_000}"/>',
+        f'<path d="M0 0{"l1 1z" * 9000}"/>',
+        f'<symbol id="s" viewBox="0 0 1 1"><path d="{"M0 0" * 9000}"/></symbol>'
+        + "".join(f'<use href="#s" width="{k}"/>' for k in range(1, 2000)),
+    ],
+    ids=["rule", "comment", "selectors", "style", "fill", "ratio", "href", "closes", "lines", "sizes"],
+)
+def test_time_grows_with_the_file_alone(body):
+    """A file whose parts call for work over and over again is read, or refused, in a second or two."""
+    start = time.process_time()
+    with contextlib.suppress(DataError):
+        lines(body)
+    assert time.process_time() - start < 5
+
+
+def test_long_namespaces_take_no_memory():
+    """The name of a namespace is not written out before each of the attributes that are in it."""
+    code = (
+        "import resource\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (3 << 29, 3 << 29))\n"
+        "from sketch_edge.train.readers.svg import read_svg\n"
+        f"start = '{SVG} xmlns:p=\"' + 'A' * (4 << 20) + '\" '\n"
+        "names = ' '.join(f'p:a{k}=\"\"' for k in range(1000))\n"
+        "print(len(read_svg(f'{start}{names}><path d=\"M0 0 5 5\"/></svg>'.encode(), 'x.svg').lines))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("1\n", 0), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("document", "count"),
+    [
+        ('<s:svg xmlns:s="http://www.w3.org/2000/svg"><s:path d="M0 0 5 5"/><path d="M0 0 6 6"/></s:svg>', 2),
+        ('<svg xmlns="http://www.w3.org/2000/svg"><g xmlns="urn:notes"><path d="M0 0 5 5"/></g></svg>', 0),
+        ('<svg xmlns:x="http://www.w3.org/1999/xlink"><g id="a"><path d="M0 0 5 5"/></g><use x:href="#a"/></svg>', 2),
+        ('<svg xmlns:x="urn:other"><g id="a"><path d="M0 0 5 5"/></g><use x:href="#a"/></svg>', 1),
+        ('<svg><n:path d="M0 0 5 5"/><path xmlns:n="urn:notes" n:d="M0 0 5 5"/></svg>', 0),
+    ],
+)
+def test_namespaces(document, count):
+    """Prefixes mean what the elements around them declare, and what belongs to other namespaces is not drawn."""
+    assert len(read_svg(document.encode(), "x.svg").lines) == count
+
+
+def test_closes_without_moves_between():
+    """What follows a close without a move starts where the closed line began, relative or not."""
+    assert lines(f'<path d="M1 1h2v2zl4 4zL0 5 Z m1 1h1" {INK}/>') == [
+        [[1, 1], [3, 1], [3, 3], [1, 1]],
+        [[1, 1], [5, 5], [1, 1]],
+        [[1, 1], [0, 5], [1, 1]],
+        [[2, 2], [3, 2]],
+    ]
+
+
+def test_rules_within_others_and_comments():
+    """Comments, also open ones, hide what is in them; rules within other rules count as ever."""
+    style = "<style>/* .a{fill:red} /* */ @media all{.b{fill:none} .c{fill:none}} /* .d{fill:none}</style>"
+    body = "".join(f'<path class="{name}" d="M0 0 5 5"/>' for name in "abcd")
+    assert len(lines(style + body)) == 2

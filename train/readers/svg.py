@@ -53,10 +53,12 @@ TOLERANCE = 0.25
 """Units of the 0..255 box by which flattening may miss a curve: an eighth of what is simplified away after it."""
 
 SHAPES = ("path", "line", "polyline", "polygon", "rect", "circle", "ellipse")
+WITHOUT_LENGTHS = ("path", "polyline", "polygon")
+"""Shapes that are the same whatever per cents are of."""
+
 GROUPS = ("svg", "g", "a", "switch")
 UNREAD = {"text": "text", "image": "picture", "foreignObject": "text", "flowRoot": "text"}
 
-_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 _SELECTOR = re.compile(r"[.#]?[A-Za-z_][\w-]*\Z")
 _HIDING = ("display", "visibility", "opacity", "fill", "stroke")
 """The properties that decide whether a shape is seen."""
@@ -167,7 +169,8 @@ class _Walker:
         self._rules: dict[str, dict[str, str]] = {}
         self._named: dict[str, Element] = {}
         self._data = 0
-        self._outlines: dict[tuple[int, tuple[float, float]], list[Curves]] = {}
+        self._outlines: dict[tuple[int, tuple[float, float] | None], list[Curves]] = {}
+        self._styles: dict[int, dict[str, str]] = {}
         self._matrices: dict[str, Floats] = {}
         self._visits = 0
         self._pieces = 0
@@ -203,19 +206,26 @@ class _Walker:
         if self._data > MOST_PATH_DATA:
             self._refuse(f"has over {MOST_PATH_DATA} characters of paths and transforms; simplify it in the editor")
         if element.tag == "style":
-            for selectors, body in _RULE.findall(re.sub(r"/\*.*?\*/", "", element.text, flags=re.DOTALL)):
+            for selectors, body in _rules_of(element.text):
+                declarations = _declarations(body)
                 for selector in map(str.strip, selectors.split(",")):
                     if _SELECTOR.match(selector):
-                        self._rules.setdefault(selector, {}).update(_declarations(body))
+                        self._rules.setdefault(selector, {}).update(declarations)
 
     def _refuse(self, problem: str) -> NoReturn:
         raise DataError(f"{self._where}: {problem}")
 
     def _style(self, element: Element, around: Mapping[str, str]) -> dict[str, str]:
         """The properties in `_HIDING` of an element; display and opacity are not handed on."""
+        if id(element) not in self._styles:  # read once, however often it is used
+            self._styles[id(element)] = self._own_style(element)
         found = {name: value for name, value in around.items() if name not in ("display", "opacity")}
+        return found | self._styles[id(element)]
+
+    def _own_style(self, element: Element) -> dict[str, str]:
+        """The properties in `_HIDING` that an element has of its own."""
         attributes = element.attributes
-        found |= {name: attributes[name].strip() for name in _HIDING if name in attributes}
+        found = {name: attributes[name].strip() for name in _HIDING if name in attributes}
         if self._rules:
             classes = (f".{name}" for name in attributes.get("class", "")[:1000].split())
             for selector in (element.tag, *classes, f"#{attributes.get('id', '')}"):
@@ -263,7 +273,7 @@ class _Walker:
         if no_stroke and no_fill:
             self._unpainted += 1
             return
-        key = id(element), place.size
+        key = id(element), None if element.tag in WITHOUT_LENGTHS else place.size
         if key not in self._outlines:
             self._outlines[key] = outline(element.tag, element.attributes, place.size)
         lines = [transform(line, place.matrix) for line in self._outlines[key]]
@@ -327,6 +337,15 @@ def _all_of(root: Element) -> Iterator[Element]:
         element = todo.pop()
         yield element
         todo += element.children
+
+
+def _rules_of(text: str) -> Iterator[tuple[str, str]]:
+    """Selectors and declarations of the rules of a style sheet, within others or not; in one pass over it."""
+    first, *rest = text.split("/*")
+    plain = first + "".join(part.partition("*/")[2] for part in rest)
+    for block in plain.split("}")[:-1]:
+        before, _, body = block.rpartition("{")
+        yield before.rpartition("{")[2], body
 
 
 def _declarations(text: str) -> dict[str, str]:

@@ -30,6 +30,8 @@ UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "mm": 96 / 25.4, "cm": 96 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _LENGTH = re.compile(rf"\s*({_NUMBER})\s*([a-z]*|%)\s*\Z")
 _POINTS = re.compile(_NUMBER)
+_COMMAND = re.compile(r"[A-DF-Za-df-z]")
+_CLOSE = re.compile(r"[Zz](?=\s*[^Mm\s])")
 
 
 class ShapeError(ValueError):
@@ -173,10 +175,13 @@ def _path(text: str) -> list[Curves]:
     """The lines of path data."""
     from svgelements import Path
 
+    if (commands := sum(1 for _ in _COMMAND.finditer(text))) > MOST_CURVES:
+        raise ShapeError(f"a path has {commands} segments or more (at most {MOST_CURVES})")
     try:
-        segments = list(Path(text))
-        if len(segments) > MOST_CURVES:
-            raise ShapeError(f"a path has {len(segments)} segments (at most {MOST_CURVES})")
+        # svgelements looks for the last move at every close, as far back as it is: there is always one nearby.
+        segments = list(Path(_CLOSE.sub("zm0 0", text)))
+        if len(segments) > 2 * MOST_CURVES:
+            raise ShapeError(f"a path has {len(segments)} segments (at most {2 * MOST_CURVES})")
         return [np.array(line, np.float64) for line in _lines(segments)]
     except ShapeError:
         raise

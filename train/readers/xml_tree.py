@@ -19,6 +19,12 @@ MOST_ELEMENTS = 50_000
 MOST_DEPTH = 128
 """Of elements within elements; editors nest groups a dozen deep."""
 
+LONGEST_VALUE = 1 << 14
+"""Characters of an attribute that is kept: what is longer is a picture, or an editor's note to itself."""
+
+LONG = ("d", "points", "transform")
+"""Attributes of any length."""
+
 MOST_STYLE = 1 << 18
 """Characters in style elements together."""
 
@@ -33,7 +39,7 @@ class Element:
     """Local name, such as "path"."""
 
     attributes: dict[str, str]
-    """By local name; "href" whether it was written with or without xlink."""
+    """By local name; "href" whether it was written with or without xlink. None but LONG is over LONGEST_VALUE."""
 
     children: list[Element] = field(default_factory=list)
     text: str = ""
@@ -47,7 +53,7 @@ def read_tree(content: bytes, where: str) -> Element:
         DataError: no well-formed XML, no SVG, an internal DTD, or more or deeper elements than a drawing has.
     """
     builder = _Builder(where)
-    parser = expat.ParserCreate(namespace_separator=" ")
+    parser = expat.ParserCreate()  # its own namespaces write a name of a megabyte out before every attribute
     parser.buffer_text = True
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
@@ -76,6 +82,8 @@ class _Builder:
         self._where = where
         self._open: list[Element | None] = []
         """The elements around the place that is read; None for those that are not kept."""
+        self._spaces: list[dict[str, str]] = []
+        """The namespaces that each of these declares, by prefix."""
         self._count = 0
         self._style = 0
 
@@ -96,21 +104,25 @@ class _Builder:
             self.refuse(f"has over {MOST_ELEMENTS} elements (one drawing was expected)")
         if len(self._open) >= MOST_DEPTH:
             self.refuse(f"nests elements over {MOST_DEPTH} deep")
-        space, _, tag = name.rpartition(" ")
+        declared = (key for key in attributes if key == "xmlns" or key.startswith("xmlns:"))
+        self._spaces.append({key[6:]: attributes[key] for key in declared})
+        prefix, _, tag = name.rpartition(":")
+        ours = self._space(prefix) in (SVG, "")
         if self.root is None:
-            if tag != "svg" or space not in (SVG, ""):
+            if tag != "svg" or not ours:
                 self.refuse(f"starts with the element {tag[:40]!r} (expected svg)")
-            self.root = Element(tag, _local(attributes))
+            self.root = Element(tag, self._local(attributes))
             self._open.append(self.root)
             return
         parent = self._open[-1] if self._open else None
-        element = Element(tag, _local(attributes)) if parent is not None and space in (SVG, "") else None
+        element = Element(tag, self._local(attributes)) if parent is not None and ours else None
         if parent is not None and element is not None:
             parent.children.append(element)
         self._open.append(element)
 
     def end(self, _: str) -> None:
         self._open.pop()
+        self._spaces.pop()
 
     def characters(self, text: str) -> None:
         element = self._open[-1] if self._open else None
@@ -120,10 +132,18 @@ class _Builder:
                 self.refuse(f"has over {MOST_STYLE} characters of style sheets")
             element.text += text
 
+    def _local(self, attributes: dict[str, str]) -> dict[str, str]:
+        """Attributes of SVG by their local names; an href without a prefix goes before xlink's, as SVG 2 has it."""
+        kept = {name: value for name, value in attributes.items() if len(value) <= LONGEST_VALUE or name in LONG}
+        local = {name: value for name, value in kept.items() if ":" not in name}
+        for name, value in kept.items():
+            if name.endswith(":href") and self._space(name.removesuffix(":href")) == XLINK:
+                local.setdefault("href", value)
+        return local
 
-def _local(attributes: dict[str, str]) -> dict[str, str]:
-    """Attributes of SVG by their local names; an href without a prefix goes before xlink's, as SVG 2 has it."""
-    local = {name: value for name, value in attributes.items() if " " not in name}
-    if f"{XLINK} href" in attributes:
-        local.setdefault("href", attributes[f"{XLINK} href"])
-    return local
+    def _space(self, prefix: str) -> str | None:
+        """The namespace that a prefix stands for here; "" for none at all, None for a prefix that nobody declared."""
+        for declared in reversed(self._spaces):
+            if prefix in declared:
+                return declared[prefix]
+        return None if prefix else ""
