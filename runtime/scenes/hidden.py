@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.scene import Placed, Scene
 from sketch_edge.runtime.scenes.outline import GAP_SHARE, Floats, check_gap_share, outline, windings
-from sketch_edge.runtime.scenes.planar import Pairs, box_pairs, cross_product
+from sketch_edge.runtime.scenes.planar import MOST_MEETINGS, Pairs, box_pairs, check_tangle, cross_product
 
 TOLERANCE_SHARE = 2.0**-27
 """What is this near to an outline lies on it, as a share of the outline's larger side: a nanometre for 130 mm,
@@ -67,7 +68,7 @@ def hide(scene: Scene, *, gap_share: float = GAP_SHARE) -> Scene:
     Hide once: what has been cut no longer closes, and hides less.
 
     Raises:
-        InputError: `gap_share` is no number from 0 to 1.
+        InputError: `gap_share` is no number from 0 to 1, or lines meet in too many places.
     """
     check_gap_share(gap_share)
     outlines: dict[int, Edges] = {}
@@ -78,7 +79,7 @@ def hide(scene: Scene, *, gap_share: float = GAP_SHARE) -> Scene:
             fronts = nearer[first : first + _AT_ONCE]
             for front in fronts:
                 if front not in outlines:
-                    outlines[front] = _edges(scene.objects[front], gap_share)
+                    outlines[front] = _edges(scene, front, gap_share)
             lines = clip(lines, _joined([outlines[front] for front in fronts]), crumb)
             if not lines:
                 break
@@ -97,8 +98,14 @@ def _nearer(objects: Sequence[Placed]) -> Iterator[list[int]]:
         yield nearer[np.argsort(-shared[nearer].prod(axis=1), kind="stable")].tolist() if each.lines else []
 
 
-def _edges(each: Placed, gap_share: float) -> Edges:
-    polygons = outline(each.lines, gap_share=gap_share)
+def _edges(scene: Scene, number: int, gap_share: float) -> Edges:
+    """The edges of the outline of an object."""
+    each = scene.objects[number]
+    try:
+        polygons = outline(each.lines, gap_share=gap_share)
+    except InputError as error:
+        problem = f"object {number + 1} {each.label}: {error}"
+        raise InputError(f"{problem}, or keep what is hidden (hidden = false)") from None
     if not polygons:
         return Edges(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
     starts = np.concatenate(polygons)
@@ -249,11 +256,14 @@ def _meetings(
     none = np.zeros(0, np.intp)
     found = [(none, np.zeros(0), none)]
     beside = [(none, none)]
+    count = 0
     for move, edge in box_pairs(low, high, edge_low, edge_high):
         segment = moves[move]
         met, share, more = _touches(
             points[segment], points[segment + 1], edges.starts[edge], edges.ends[edge], edges.tolerance[edge]
         )
+        count += len(share)
+        check_tangle(count, 10 * MOST_MEETINGS)
         found.append((np.tile(segment, 5)[met], share, np.tile(edge, 5)[met]))
         beside.append((segment[more], edge[more]))
     segments, shares, met_edges = (np.concatenate(each) for each in zip(*found, strict=True))

@@ -16,7 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.scenes.planar import GRID_BITS, arrange, box_pairs, cross_product, outer_loops
+from sketch_edge.runtime.scenes.planar import (
+    GRID_BITS,
+    MOST_MEETINGS,
+    arrange,
+    box_pairs,
+    check_tangle,
+    cross_product,
+    outer_loops,
+)
 from sketch_edge.runtime.sketch import bounds_of, checked_lines
 
 Floats = npt.NDArray[np.float64]
@@ -26,6 +34,9 @@ GAP_SHARE = 0.06
 
 SMALLEST = 1e-9
 """A drawing smaller than this is a dot."""
+
+MOST_BRIDGES = 50_000
+"""Bridges of a drawing; a drawn thing has ten."""
 
 LOOP_SHARE = 0.2
 """An end is joined to its own line over any gap up to this share of the way along the line: a bow that is all but
@@ -48,7 +59,8 @@ def outline(lines: Sequence[npt.ArrayLike], *, gap_share: float = GAP_SHARE) -> 
         nothing. Points of the lines are taken as they are; crossings are right to 2**-27 of the larger side.
 
     Raises:
-        InputError: a line is not of shape (n, 2) or not finite, or `gap_share` is out of range.
+        InputError: a line is not of shape (n, 2) or not finite, `gap_share` is out of range, or the lines meet in too
+            many places.
     """
     check_gap_share(gap_share)
     checked = [_without_repeats(line) for line in checked_lines(lines, "outline")]
@@ -122,15 +134,18 @@ def bridges(lines: Sequence[Floats], gap: float) -> Floats:
     """
     parts = _Segments.of(lines)
     totals = np.bincount(parts.owner, parts.lengths, len(lines))
-    meets = _meetings(parts)
+    owners, others, ways = _meetings(parts)
+    first = np.searchsorted(owners, np.arange(len(lines) + 1)).tolist()
     found: list[Floats] = []
     for line, points in enumerate(lines):
         tails = np.full((2, len(lines)), np.inf)  # from each end, the way back to where the line meets each line
-        other, way = (each[meets[0] == line] for each in meets[1:])
+        met = slice(first[line], first[line + 1])
+        other, way = others[met], ways[met]
         np.minimum.at(tails[0], other, way)
         np.minimum.at(tails[1], other, totals[line] - way)
         for tail, end, turned in ((tails[0], points[0], False), (tails[1], points[-1], True)):
             found += _bridges_of(parts, line, end, tail, gap, totals[line] if turned else None)
+        check_tangle(len(found), MOST_BRIDGES)
     return np.array(found).reshape(-1, 2, 2)
 
 
@@ -161,11 +176,15 @@ def _bridges_of(
 
 
 def _meetings(parts: _Segments) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
-    """Where lines cross or touch each other or themselves: line, other line, way along the line; each both ways."""
+    """Where lines cross or touch each other or themselves: line (ascending), other line, way along the line.
+
+    Each is there both ways.
+    """
     ends = parts.starts + parts.steps
     low, high = np.minimum(parts.starts, ends), np.maximum(parts.starts, ends)
     found = [(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))]
-    for one, other in box_pairs(low, high, low, high):
+    count = 0
+    for one, other in box_pairs(low, high, low, high, bounded=True):
         apart = (np.abs(one - other) > 1) | (parts.owner[one] != parts.owner[other])
         one, other = one[apart], other[apart]
         before = cross_product(parts.steps[other], parts.starts[one] - parts.starts[other])
@@ -175,9 +194,12 @@ def _meetings(parts: _Segments) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.in
         meet = (before * after <= 0) & (sides <= 0) & (before != after)
         share = before[meet] / (before - after)[meet]
         one, other = one[meet], other[meet]
+        count += len(one)
+        check_tangle(count, 2 * MOST_MEETINGS)  # each both ways
         found.append((parts.owner[one], parts.owner[other], parts.way[one] + share * parts.lengths[one]))
     lines, others, ways = (np.concatenate(each) for each in zip(*found, strict=True))
-    return lines, others, ways
+    order = np.argsort(lines, kind="stable")
+    return lines[order], others[order], ways[order]
 
 
 def _exact(

@@ -8,10 +8,13 @@ intersection with finite precision output", Computational Geometry 13).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from sketch_edge.runtime.errors import InputError
 
 Integers = npt.NDArray[np.int64]
 
@@ -24,6 +27,13 @@ _FEW_PAIRS = 100_000
 
 _MOST_PAIRS = 2_000_000
 """So many pairs are looked at in one go, which bounds the memory it takes."""
+
+MOST_COMPARED = 50_000_000
+"""Pairs that a drawing may make us look at in one go, a few seconds' worth. A scribble of n lines has n**2 of them, and
+once it is cut at its crossings, of which there are as many, n**3."""
+
+MOST_MEETINGS = 500_000
+"""Places where the lines of a drawing may meet, for the memory that they take."""
 
 _ROUNDS = 8
 """One round of snap rounding is enough but for ties; each further one looks whether that was so."""
@@ -39,9 +49,18 @@ round segments are led through the points of one and a half cells to either side
 
 
 def box_pairs(
-    low: npt.NDArray[Any], high: npt.NDArray[Any], other_low: npt.NDArray[Any], other_high: npt.NDArray[Any]
+    low: npt.NDArray[Any],
+    high: npt.NDArray[Any],
+    other_low: npt.NDArray[Any],
+    other_high: npt.NDArray[Any],
+    *,
+    bounded: bool = False,
 ) -> Iterator[Pairs]:
-    """Which boxes (n, 2) touch or overlap which others (m, 2): index pairs, some millions at a time at most."""
+    """Which boxes (n, 2) touch or overlap which others (m, 2): index pairs, some millions at a time at most.
+
+    Raises:
+        InputError: `bounded`, and that takes looking at over MOST_COMPARED pairs.
+    """
     if not (len(low) and len(other_low)):
         return
     if len(low) * len(other_low) <= _FEW_PAIRS:
@@ -52,21 +71,57 @@ def box_pairs(
         return
     # Boxes that begin left of another by more than the widest of them do not meet it; so like is sorted with like.
     _, widths = np.frexp((other_high[:, 0] - other_low[:, 0]).astype(np.float64))
+    compared = 0
     for width in np.unique(widths):
         some = np.flatnonzero(widths == width)
-        for one, other in _swept(low, high, other_low[some], other_high[some]):
+        reach = _Reach.of(low, high, other_low[some], other_high[some])
+        compared += int(reach.counts.sum())
+        if bounded:
+            check_tangle(compared, MOST_COMPARED)
+        for one, other in _swept(low, high, other_low[some], other_high[some], reach):
             yield one, some[other]
 
 
+def check_tangle(count: int, most: int) -> None:
+    """Refuse lines that meet, or may meet, in over `most` places.
+
+    Raises:
+        InputError: they do.
+    """
+    if count > most:
+        raise InputError(
+            f"lines: are too tangled to tell what they enclose (over {most} places to look at); simplify them"
+        )
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """Which others, in the order of their left sides, may meet each box."""
+
+    order: npt.NDArray[np.intp]
+    first: npt.NDArray[np.intp]
+    counts: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(
+        cls, low: npt.NDArray[Any], high: npt.NDArray[Any], other_low: npt.NDArray[Any], other_high: npt.NDArray[Any]
+    ) -> _Reach:
+        order = np.argsort(other_low[:, 0], kind="stable")
+        lefts = other_low[order, 0]
+        widest = (other_high[:, 0] - other_low[:, 0]).max()
+        first = np.searchsorted(lefts, low[:, 0] - widest, "left")
+        return cls(order, first, np.maximum(np.searchsorted(lefts, high[:, 0], "right") - first, 0))
+
+
 def _swept(
-    low: npt.NDArray[Any], high: npt.NDArray[Any], other_low: npt.NDArray[Any], other_high: npt.NDArray[Any]
+    low: npt.NDArray[Any],
+    high: npt.NDArray[Any],
+    other_low: npt.NDArray[Any],
+    other_high: npt.NDArray[Any],
+    reach: _Reach,
 ) -> Iterator[Pairs]:
     """Do the work of `box_pairs` for others of about the same width."""
-    order = np.argsort(other_low[:, 0], kind="stable")
-    lefts = other_low[order, 0]
-    widest = (other_high[:, 0] - other_low[:, 0]).max()
-    first = np.searchsorted(lefts, low[:, 0] - widest, "left")
-    counts = np.maximum(np.searchsorted(lefts, high[:, 0], "right") - first, 0)
+    order, first, counts = reach.order, reach.first, reach.counts
     ends = np.cumsum(counts, dtype=np.int64)
     done = 0
     while done < len(low):
@@ -88,6 +143,9 @@ def arrange(starts: Integers, ends: Integers) -> tuple[Integers, npt.NDArray[np.
     Returns:
         The vertices (k, 2) in ascending order of (x, y), and the edges (m, 2) as indices into them, the smaller first.
         Edges meet in vertices only; no edge is there twice or has length zero.
+
+    Raises:
+        InputError: they cross in too many places.
     """
     edges = _unique_edges(_keys(starts), _keys(ends))
     for number in range(_ROUNDS):
@@ -159,7 +217,7 @@ def _cut(edges: Integers, reach: int) -> Integers | None:
     keys = np.unique(np.concatenate([edges.ravel(), crossing_keys]))
     hot = _points(keys)
     cuts = [(one, crossing_keys), (other, crossing_keys)]
-    for edge, vertex in box_pairs(low - reach // 2, high + reach // 2, hot, hot):
+    for edge, vertex in box_pairs(low - reach // 2, high + reach // 2, hot, hot, bounded=True):
         step, away = ends[edge] - starts[edge], hot[vertex] - starts[edge]
         near = 2 * np.abs(cross_product(step, away)) < reach * np.abs(step).sum(axis=1)
         along = (step * away).sum(axis=1)
@@ -184,7 +242,8 @@ def _crossings(
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Integers]:
     """Pairs of segments that cross between their ends, and the grid points (n, 2) nearest to where they do."""
     found = [(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros((0, 2), np.int64))]
-    for one, other in box_pairs(low, high, low, high):
+    count = 0
+    for one, other in box_pairs(low, high, low, high, bounded=True):
         one, other = one[one < other], other[one < other]
         step, other_step = (ends - starts)[one], (ends - starts)[other]
         before = cross_product(other_step, starts[one] - starts[other])
@@ -197,6 +256,8 @@ def _crossings(
         )
         one, other, before, after = one[cross], other[cross], before[cross], after[cross]
         share = before / (before - after)  # the signs differ: no digits are lost
+        count += len(one)
+        check_tangle(count, MOST_MEETINGS)
         found.append((one, other, starts[one] + np.rint(step[cross] * share[:, None]).astype(np.int64)))
     ones, others, crossings = (np.concatenate(each) for each in zip(*found, strict=True))
     return ones, others, crossings

@@ -404,3 +404,19 @@ def test_place_size_and_direction_do_not_matter(change):
     for one, other in zip(expected.objects, result.objects, strict=True):
         assert len(one.lines) == len(other.lines)
         assert length(other.lines) == pytest.approx(factor * length(one.lines), abs=1e-5)
+
+
+def test_a_tangle_in_front_is_refused_by_its_number():
+    """Who has many objects has to know which."""
+    tangle = np.random.default_rng(0).random((3000, 2)).tolist()
+    with pytest.raises(InputError, match=r"object 2 .*tangled.*hidden = false"):
+        hide(scene_of((1, [box(0, 0, 1, 1)]), (0, [tangle])))
+
+
+def test_two_combs_that_cross_in_millions_of_places_are_refused():
+    """Each may be cut at the other as often as memory lasts."""
+    teeth = np.arange(6000) / 100
+    comb = np.stack([teeth, np.arange(6000) % 2 * 59.0 + teeth / 1000], axis=1).tolist()
+    closed = [*comb, (60.0, -1.0), (0.0, -1.0), comb[0]]
+    with pytest.raises(InputError, match="too tangled"):
+        hide(scene_of((0, [closed]), (1, [[(y, x) for x, y in closed]])))

@@ -280,3 +280,28 @@ def test_open_things_drawn_by_the_model_have_hardly_any(name):
     """A line, a row of peaks, a zigzag: next to nothing is made of them."""
     shares = [area(outline(each.lines)) / max(hull_area(each.lines), 1e-9) for each in drawn(name, 20)]
     assert np.median(shares) < 0.1
+
+
+def tangles():
+    """Drawings within all other limits whose lines meet, or all but meet, in millions of places."""
+    rng = np.random.default_rng(0)
+    teeth = np.arange(6000)
+    return {
+        "scribble": [rng.random((3000, 2))],
+        "strokes": list(rng.random((9000, 2, 2))),
+        "crumbs": list(rng.random((6000, 1, 2)) + rng.random((6000, 2, 2)) / 100),
+        "combs": [np.stack([teeth, teeth % 2 * 6000], axis=1), np.stack([teeth % 2 * 6000, teeth], axis=1)],
+    }
+
+
+@pytest.mark.parametrize("name", tangles())
+def test_lines_that_meet_in_millions_of_places_are_refused(name):
+    """To cut them there would take gigabytes, and hours."""
+    with pytest.raises(InputError, match="too tangled"):
+        outline(tangles()[name])
+
+
+def test_a_long_scribble_has_an_outline():
+    """Many points are no tangle."""
+    rng = np.random.default_rng(0)
+    assert outline([np.cumsum(rng.normal(size=(15_000, 2)), axis=0)])
