@@ -37,7 +37,8 @@ from sketch_edge.cli.draw_options import (
     subject_options,
     together_options,
 )
-from sketch_edge.cli.draw_output import STANDARD_OUTPUT, Output, Result, check_output, check_paths
+from sketch_edge.cli.draw_output import STANDARD_OUTPUT, Output, Result, check_output
+from sketch_edge.cli.draw_paths import Reads, check_paths
 from sketch_edge.cli.draw_refine import refine
 from sketch_edge.cli.draw_together import GivenFile, check_together, draw_together, read_drawings
 from sketch_edge.runtime.errors import InputError
@@ -130,7 +131,8 @@ def main(
     _read_pens(paper)  # what is wrong with them is said before the work
     composition = _read_scene(subject) if subject.scene is not None else None
     givens = read_drawings(together, subject)
-    _refuse_inputs(output.path, subject, plotter, engine, givens)
+    output = replace(output, reads=_reads(subject, plotter, engine, givens))
+    _refuse_reads(output, plotter)
     artist = _load(engine)
     if output.live is not None and not together.asked and output.live.streams(subject, sampling, paper):
         pen = next(iter(_read_pens(paper)), None)
@@ -245,17 +247,22 @@ def _read_scene(subject: Subject) -> Composition:
     return composition.seeded()
 
 
-def _refuse_inputs(out: str, subject: Subject, plotter: Plotter, engine: Engine, givens: Sequence[GivenFile]) -> None:
-    """Refuse to write over a file that is read."""
-    from sketch_edge.runtime.files import refuse_same
-
+def _reads(subject: Subject, plotter: Plotter, engine: Engine, givens: Sequence[GivenFile]) -> Reads:
+    """The files that are read, with what they are."""
     read: list[tuple[Path | str | None, str]] = [(given.path, "the drawing") for given in givens]
     read += [(each, "a bundle of the folder") for each in _bundles_of(engine)]
     read += [(engine.model, "the bundle"), (subject.scene, "the scene file"), (plotter.machine, "the profile")]
-    for target in (out, plotter.preview):
-        for source, what in read:
-            if source is not None and target not in (None, "", STANDARD_OUTPUT):
-                refuse_same(Path(str(target)), Path(source), what)
+    return [(Path(source), what) for source, what in read if source is not None]
+
+
+def _refuse_reads(output: Output, plotter: Plotter) -> None:
+    """Refuse to write over a file that is read; names with marks in them are looked at once they are known."""
+    from sketch_edge.runtime.files import refuse_same
+
+    for target in (output.path, plotter.preview):
+        for source, what in output.reads:
+            if target not in (None, "", STANDARD_OUTPUT):
+                refuse_same(Path(str(target)), source, what)
 
 
 def _bundles_of(engine: Engine) -> list[Path]:
@@ -302,7 +309,8 @@ def _draw_each(artist: Artist, subject: Subject, sampling: Sampling, paper: Pape
 
     labels = [artist.label_of(label) for label in _labels(subject)]
     last = subject.index + len(labels) - 1
-    check_paths([output.path_of(label, subject.index + number, last) for number, label in enumerate(labels)])
+    paths = [output.path_of(label, subject.index + number, last) for number, label in enumerate(labels)]
+    check_paths(paths, output.reads)
     seed, cut, report = None, 0, list[str]()
     takes_page = FORMATS[output.format].takes is Scene
     with _drawn(artist, subject, sampling) as sketches:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sketch_edge.cli.draw_options import Look, Paper, Plotter
+from sketch_edge.cli.draw_paths import Reads, check_preview
 from sketch_edge.cli.draw_plot import PEN_MARK, PlotJob, read_job, write_plot
 from sketch_edge.runtime.errors import InputError
 
@@ -47,6 +48,9 @@ class Output:
     live: Live | None = None
     """How drawings are watched before they are written."""
 
+    reads: Reads = ()
+    """None of these is written over."""
+
     @property
     def one_file_each(self) -> bool:
         """Whether every sketch gets a file of its own."""
@@ -73,7 +77,7 @@ class Output:
         if not path:
             return []
         if self.plot is not None and isinstance(drawing, Scene):
-            return write_plot(self.plot, drawing, path)
+            return write_plot(self.plot, drawing, path, self.reads)
         save(drawing, path, format=self.format, **self.options)
         return []
 
@@ -128,20 +132,6 @@ def check_output(
     if output.plot is not None and output.plot.preview is not None:
         _check_preview(output.plot.preview, out)
     return output
-
-
-def check_paths(paths: Sequence[str]) -> None:
-    """Check that every sketch has a file of its own, which can be written.
-
-    Raises:
-        InputError: two have the same, or one cannot be written.
-    """
-    from sketch_edge.runtime.files import check_writable
-
-    if len(set(paths)) < len(paths):
-        raise InputError(f"--out: several sketches would be written to {max(paths, key=paths.count)}; put {{i}} in it")
-    for path in paths:
-        check_writable(Path(path))
 
 
 def _options(format: str, paper: Paper, look: Look) -> dict[str, Any]:
@@ -208,4 +198,5 @@ def _check_preview(preview: str, out: str) -> None:
         raise InputError(f"--preview: {preview} is no picture; end the name in .svg or .png")
     check_writable(Path(preview))
     if out != STANDARD_OUTPUT:
-        refuse_same(Path(preview), Path(out), "the program")
+        refuse_same(Path(preview), Path(out), "the program")  # by another link, too
+        check_preview(preview, [out])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sketch_edge.cli.draw_options import Plotter
+from sketch_edge.cli.draw_paths import Reads, check_paths, check_preview
 from sketch_edge.runtime.errors import InputError
 
 if TYPE_CHECKING:  # numpy is not needed to print the help
@@ -64,11 +65,12 @@ def read_job(plotter: Plotter) -> PlotJob:
     return PlotJob(read_machine(plotter), options, plotter.frame, plotter.preview)
 
 
-def write_plot(job: PlotJob, scene: Scene, path: str) -> list[str]:
+def write_plot(job: PlotJob, scene: Scene, path: str, reads: Reads = ()) -> list[str]:
     """Plan a scene and write its program, or one for each pen; returns lines that say what the pen will do.
 
     Raises:
-        InputError: the drawing is out of the work area, or has no such stroke to start at.
+        InputError: the drawing is out of the work area, or has no such stroke to start at; or the file of a pen cannot
+            be written, is the preview, or is read.
         UnfinishedError: the system refused a write.
     """
     from sketch_edge.runtime.plot.gcode import frame, program
@@ -80,6 +82,9 @@ def write_plot(job: PlotJob, scene: Scene, path: str) -> list[str]:
     plans = {path: plan}
     if PEN_MARK in path:
         plans = {path.replace(PEN_MARK, each.layers[0].label.replace(" ", "-")): each for each in split_pens(plan)}
+        check_paths(list(plans), reads)
+        if job.preview is not None:
+            check_preview(job.preview, plans)
     write = frame if job.frame else program
     texts = {name: write(each) for name, each in plans.items()}  # all are checked before the first is written
     if job.preview is not None:

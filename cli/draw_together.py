@@ -12,7 +12,8 @@ import click
 from click.core import ParameterSource
 
 from sketch_edge.cli.draw_options import Paper, Sampling, Subject, Together
-from sketch_edge.cli.draw_output import Output, Result, check_paths
+from sketch_edge.cli.draw_output import Output, Result
+from sketch_edge.cli.draw_paths import check_paths
 from sketch_edge.runtime.errors import InputError
 
 if TYPE_CHECKING:  # numpy is not needed to print the help
@@ -140,7 +141,7 @@ def draw_together(
     if output.one_file_each:
         last = subject.index + len(drawn) - 1
         paths = [output.path_of(each.label, subject.index + number, last) for number, each in enumerate(drawn)]
-        check_paths(paths)
+        check_paths(paths, output.reads)
         for path, sketch in zip(paths, drawn, strict=True):
             cell = _drawn_cell(way, givens, sketch)
             report += output.write(_page([cell], way, paper, output) if takes_page else [sketch], path)

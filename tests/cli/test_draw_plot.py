@@ -207,3 +207,21 @@ def test_bad_options_are_refused(args, message):
     assert len(result.stderr.splitlines()) == 1
     assert message in result.stderr
     assert [path.name for path in Path.cwd().iterdir()] == ["own.toml"]
+
+
+def test_the_name_of_a_pen_that_becomes_the_profile_is_refused(folder):
+    """What {pen} stands for is known when all is planned; the profile is left as it was all the same."""
+    profile = draw("--machine", "grbl-servo", "--show").stdout
+    Path("1-black.toml").write_text(profile)
+    result = draw(*STARS, "--machine", "1-black.toml", "-o", "{pen}.toml", "--format", "gcode")
+    assert (result.exit_code, Path("1-black.toml").read_text()) == (2, profile)
+    assert "1-black.toml: is the profile itself" in result.stderr
+
+
+@pytest.mark.parametrize(("out", "preview"), [("{pen}.svg", "1-black.svg"), ("a.svg", "a.svg"), ("a.svg", "./a.svg")])
+def test_a_preview_that_becomes_the_program_is_refused(folder, out, preview):
+    """One would be written over the other, though neither is there yet."""
+    result = draw(*STARS, "--machine", "grbl-servo", "-o", out, "--format", "gcode", "--preview", preview)
+    assert result.exit_code == 2
+    assert "is the program itself" in result.stderr
+    assert not list(folder.glob("*.svg"))

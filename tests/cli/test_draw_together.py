@@ -253,3 +253,15 @@ def test_bad_options_are_refused(folder, args, message):
     assert len(result.stderr.splitlines()) == 1
     assert message in result.stderr
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("out", ["{class}.svg", "{i}.svg"])
+def test_a_name_that_becomes_the_given_drawing_is_refused(out):
+    """What {i} and {class} stand for is known late; the drawing is left as it was all the same."""
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg"><path d="M1 1 L9 9 L9 1" fill="none" stroke="#000"/></svg>'
+    for name in ("star.svg", "0.svg"):
+        Path(name).write_bytes(svg)
+    name = out.replace("{i}", "0").replace("{class}", "star")
+    result = draw("--finish", name, "--class", "star", "--count", "1", "-o", out)
+    assert (result.exit_code, Path(name).read_bytes()) == (2, svg)
+    assert "is the drawing itself" in result.stderr
