@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from sketch_edge.runtime.together.redraw import DrawOptions
 
 MOST_BUNDLES = 4096
+MOST_CLASSES = 1 << 17
+"""Of all bundles of a folder together; each takes some 1.3 kB."""
 MOST_OPEN = 8
 """Bundles whose graphs are kept in memory, some 10 MB each."""
 
@@ -66,6 +68,17 @@ def find_bundles(folder: str | os.PathLike[str]) -> list[Path]:
     return found
 
 
+def _read_manifests(folder: Path, paths: Sequence[Path]) -> list[Manifest]:
+    """What the bundles say of themselves; refuses more classes than memory has room for."""
+    manifests, count = [], 0
+    for path in paths:
+        manifests.append(read_manifest(path))
+        count += len(manifests[-1].classes)
+        if count > MOST_CLASSES:
+            raise BundleError(f"{folder}: has over {MOST_CLASSES} classes; name a bundle, or a folder of fewer")
+    return manifests
+
+
 class Shelf(Artist):
     """A folder of bundles, ready to draw all their classes. Several threads may share one.
 
@@ -85,7 +98,7 @@ class Shelf(Artist):
     def __init__(self, folder: str | os.PathLike[str], *, provider: str = "auto", threads: int = 1) -> None:
         self._folder = Path(folder)
         self._paths = find_bundles(folder)
-        self._manifests = [read_manifest(path) for path in self._paths]
+        self._manifests = _read_manifests(self._folder, self._paths)
         self._settings_of_engine = (provider, threads)
         self.fallback = why_numpy(provider, threads)
         self._open: OrderedDict[int, Artist] = OrderedDict()
@@ -106,18 +119,23 @@ class Shelf(Artist):
             self._long.setdefault(self._long_name(place), place)
         for place in places:
             self._long.setdefault(fold_name(self._long_name(place)), place)
-        shown = {
-            place: place.name if len(self._short[fold_name(place.name)]) == 1 else self._long_name(place)
-            for place in places
-        }
+        shown = {place: place.name if self._is_plain(place.name) else self._long_name(place) for place in places}
         self._classes = tuple(shown.values())
         hidden = {Place(number, name) for number, manifest in enumerate(self._manifests) for name in manifest.hidden}
         self._listed = tuple(name for place, name in shown.items() if place not in hidden)
         self._numbers = {place: number for number, place in enumerate(shown)}
         self._ids = {fold_name(name): number for number, name in enumerate(self._classes)}
 
+    def _is_plain(self, name: str) -> bool:
+        """Whether the name of a class is enough: no other is called so, neither by its name nor by its long one."""
+        folded = fold_name(name)
+        return len(self._short[folded]) == 1 and name not in self._long and folded not in self._long
+
     def _long_name(self, place: Place) -> str:
-        return f"{self._paths[place.bundle].name.removesuffix(SUFFIX)}/{place.name}"
+        file = self._paths[place.bundle].name.removesuffix(SUFFIX)
+        if not file.isprintable():  # a file may have line ends in its name, lists of names may not
+            file = file.encode("unicode_escape").decode("ascii")
+        return f"{file}/{place.name}"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -305,12 +323,13 @@ class Shelf(Artist):
         """Where a class stands."""
         if not isinstance(name, str):
             raise InputError(f"class {short(name)}: is {type(name).__name__} (expected text)")
-        places = self._short.get(fold_name(name), [])
-        if len(places) == 1:
-            return places[0]
-        place = self._long.get(name) or self._long.get(fold_name(name))
+        folded = fold_name(name)
+        place = self._long.get(name) or self._long.get(folded)
         if place is not None:
             return place
+        places = self._short.get(folded, [])
+        if len(places) == 1:
+            return places[0]
         if places:
             some = ", ".join(self._long_name(each) for each in places[:3]) + (" ..." if len(places) > 3 else "")
             raise InputError(

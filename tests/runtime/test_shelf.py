@@ -75,6 +75,34 @@ def test_a_class_draws_as_its_bundle_does(shelf, folder, name, label, bundle):
     assert shelf.label_of(name) == label
 
 
+def test_a_class_cannot_take_the_long_name_of_another(folder):
+    """Whatever a bundle calls its classes: the long form is that of the file."""
+    before = load(folder)
+    put(folder / "evil.sketch.zip", ["b/cat", "A/STAR", "b/moon"])
+    shelf = load(folder)
+    for name in ("b/cat", "B/Cat", "a/star"):
+        assert same(shelf.draw(name, seed=5), before.draw(name, seed=5))
+    assert shelf.classes == (*before.classes, "evil/b/cat", "evil/A/STAR", "b/moon")
+    assert [shelf.class_id(name) for name in shelf.classes] == list(range(9))
+
+
+def test_names_of_files_are_printable(folder):
+    """A list of classes has one line for each, whatever a file is called."""
+    put(folder / "c.sketch.zip", ["cat"])
+    (folder / "c.sketch.zip").rename(folder / "line\nend.sketch.zip")
+    shelf = load(folder)
+    assert shelf.classes[-1] == "line\\nend/cat"
+    assert shelf.artist_of(shelf.classes[-1]).manifest.classes == ("cat",)
+
+
+def test_folders_of_too_many_classes_are_refused(folder, monkeypatch):
+    """They are known before all manifests were read."""
+    monkeypatch.setattr("sketch_edge.runtime.shelf.MOST_CLASSES", 5)
+    (folder / "c.sketch.zip").write_text("nothing that could be read")
+    with pytest.raises(BundleError, match=r"has over 5 classes; name a bundle, or a folder of fewer"):
+        load(folder)
+
+
 def test_many_are_drawn_in_the_order_of_the_names(shelf, folder):
     """Numbered across bundles, as one bundle numbers them."""
     a, b = (load(folder / f"{name}.sketch.zip") for name in "ab")
