@@ -67,7 +67,8 @@ _BRINGS = {
 _NUMBERS = {"integer": "no whole number", "float": "no number"}
 """What a text is not that click calls no valid integer, float, or range of either."""
 
-_BASE = ("numpy", "onnxruntime", "click", "PIL")
+_BASE = {"numpy": "numpy", "onnxruntime": "onnxruntime", "click": "click", "PIL": "pillow"}
+"""What pip calls the packages that are always installed."""
 
 
 class Stopped(BaseException):
@@ -333,7 +334,7 @@ def _describe_import(error: ImportError, program: str) -> str:
         wanted = _EXPORT if package == "torch" and "export" in command else _BRINGS[package]
         return f"{command}: needs {package}; pip install {wanted}"
     if package in _BASE:
-        return f"{command}: {package} cannot be loaded ({error}); pip install --force-reinstall sketch-edge"
+        return f"{command}: {package} cannot be loaded ({error}); pip install --force-reinstall {_BASE[package]}"
     return f"{command}: {package or 'a package'} cannot be loaded ({error}); install it again"
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,14 @@ def test_its_commands_do_what_they_say(tmp_path, monkeypatch):
         program, *args = shlex.split(re.sub(r"https://\S+/", "", line))
         if program == "mkdir":
             Path(args[0]).mkdir()
+        elif program == "cp":
+            shutil.copy(*args)
         elif program in MAINS:
             result = CliRunner().invoke(MAINS[program], args, prog_name=program)
             assert result.exit_code == 0, f"{line}\n{result.output}"
     assert Path("dog.svg").exists()
     assert Path("row.svg").exists()
-    assert load("models").classes == ("bear", "dog")
+    assert load("shelf").classes == ("bear", "dog")
 
 
 def test_its_numbers_are_those_of_the_code():

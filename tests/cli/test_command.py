@@ -239,7 +239,11 @@ def test_a_very_long_message_is_cut():
         ),
         (
             ImportError("libx.so", name="onnxruntime"),
-            "sketch-test: onnxruntime cannot be loaded (libx.so); pip install",
+            "sketch-test: onnxruntime cannot be loaded (libx.so); pip install --force-reinstall onnxruntime",
+        ),
+        (
+            ImportError("cut", name="PIL._imaging"),
+            "sketch-test: PIL cannot be loaded (cut); pip install --force-reinstall pillow",
         ),
         (ZeroDivisionError("by 0"), "sketch-test: a fault of the program, ZeroDivisionError at test_command.py:"),
         (EOFError("cut"), "sketch-test: a fault of the program, EOFError"),
