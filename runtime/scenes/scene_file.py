@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -34,13 +35,14 @@ FIELD_KEYS = tuple(each.name for each in fields(Thing) if each.name not in ("lab
 OBJECT_KEYS = ("class", "drawing", "record", "lines", *(key.replace("_", "-") for key in FIELD_KEYS))
 
 
-def read_composition(path: Path) -> Composition:
+def read_composition(path: str | os.PathLike[str]) -> Composition:
     """Read a scene file; drawings that it names are looked for in its folder.
 
     Raises:
         InputError: the file cannot be read, is no TOML, or says something that is unknown or cannot be.
         DataError: a drawing that it names cannot be read.
     """
+    path = Path(path)
     try:
         if not path.is_file():
             there = "is no plain file; name a file" if path.exists() else "does not exist; check the name"

@@ -247,6 +247,13 @@ def test_a_large_file_is_refused_unparsed():
         parse_composition(b"#" * (MOST_BYTES + 1), "s.toml")
 
 
+def test_a_path_may_be_text(tmp_path):
+    """As everywhere in the library."""
+    scene = tmp_path / "scene.toml"
+    scene.write_text('format = 1\n[[object]]\nclass = "cat"\n')
+    assert read_composition(str(scene)) == read_composition(scene)
+
+
 @pytest.mark.parametrize("kind", ["missing", "folder", "pipe"])
 def test_what_is_no_plain_file_is_refused(tmp_path, kind):
     """None of them is waited for."""
