@@ -79,6 +79,8 @@ def write_plot(job: PlotJob, scene: Scene, path: str, reads: Reads = ()) -> list
     from sketch_edge.runtime.writers import save
 
     plan = plan_scene(scene, job.machine, job.options)
+    if not plan.layers:
+        raise InputError(f"{path}: has nothing to draw{_gone(plan)}; leave out --clip and --min-length, or move it")
     plans = {path: plan}
     if PEN_MARK in path:
         plans = {path.replace(PEN_MARK, each.layers[0].label.replace(" ", "-")): each for each in split_pens(plan)}
@@ -112,6 +114,8 @@ def _settings(texts: Sequence[str]) -> Mapping[str, str]:
         key, sign, value = text.partition("=")
         if not sign:
             raise InputError(f"--set {text!r}: is no setting; write KEY=VALUE, such as pen.down=90")
+        if key.strip() in settings:
+            raise InputError(f"--set {text!r}: {key.strip()} is given twice; leave one of them out")
         settings[key.strip()] = value.strip()
     return settings
 
@@ -145,6 +149,14 @@ def _report(path: str, plan: Plan) -> list[str]:
     }
     changes = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     return [*lines, f"  of {report.lines} lines: {changes}"] if changes else lines
+
+
+def _gone(plan: Plan) -> str:
+    """What became of the lines of a plan that has none left."""
+    report = plan.report
+    gone = {"out of the work area": report.clipped, "too short": report.short}
+    changes = " and ".join(f"{count} {what}" for what, count in gone.items() if count)
+    return f" (of {report.lines} lines {changes})" if changes else ""
 
 
 def _area(plan: Plan) -> str:

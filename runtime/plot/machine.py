@@ -154,8 +154,15 @@ class Machine:
         for key, lines, pen in groups:
             for line in lines or ():
                 check_raw_line(line, self.rules, key, pen=pen)
-        if self.pen.kind == "raw" and self.pen.up_lines == self.pen.down_lines:
-            raise InputError("pen.up_lines: are the same as pen.down_lines (expected different ones); correct them")
+        if self.pen.kind == "raw" and _moving(self.pen.up_lines) == _moving(self.pen.down_lines):
+            raise InputError(
+                "pen.up_lines: are the same as pen.down_lines but for waits (expected different ones); correct them"
+            )
+
+
+def _moving(lines: tuple[str, ...] | None) -> list[str]:
+    """The lines that do more than wait."""
+    return [line for line in lines or () if line.split(" ")[0] not in ("G4", "M400")]
 
 
 def machine_names() -> tuple[str, ...]:

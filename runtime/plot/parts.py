@@ -73,6 +73,10 @@ SWITCH_KEYS = ("up", "down", "power", "up_lines", "down_lines", "servo")
 """The keys that say how; those of another kind may not stand beside them."""
 
 
+LEAST_TURN = 0.01
+"""Between a servo's positions; a program gives three places, and what is one number there lifts no pen."""
+
+
 @dataclass(frozen=True)
 class Lift:
     """How the pen is put down and lifted."""
@@ -118,9 +122,10 @@ class Lift:
     def _check_positions(self, up: float, down: float) -> None:
         if self.kind == "z" and up - down < 0.1:
             raise InputError(f"pen.up: is {up:g} (expected at least 0.1 mm over pen.down, {down:g}); correct it")
-        if self.kind == "servo" and (up == down or min(up, down) < 0):
+        if self.kind == "servo" and (abs(up - down) < LEAST_TURN or min(up, down) < 0):
             raise InputError(
-                f"pen.up: is {up:g} and pen.down {down:g} (expected two different numbers, 0 or more); correct it"
+                f"pen.up: is {up:g} and pen.down {down:g} (expected two numbers, 0 or more, at least {LEAST_TURN:g} "
+                "apart); correct it"
             )
 
 

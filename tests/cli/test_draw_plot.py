@@ -184,6 +184,12 @@ def test_the_printed_command_plots_the_same_again():
         (["--machine", "no.toml", "-o", "a.gcode"], "no.toml"),
         (["--machine", "grbl-servo", "--set", "pen.dwn=3", "-o", "a.gcode"], "pen.d"),
         (["--machine", "grbl-servo", "--set", "pen.down", "-o", "a.gcode"], "--set 'pen.down': is no setting"),
+        (["--machine", "grbl-servo", "--set", "pen.up=9", "--set", "pen.up=8", "-o", "a.nc"], "pen.up is given twice"),
+        (
+            ["--machine", "grbl-servo", "--set", "page.x_mm=999", "--clip", "-o", "a.gcode"],
+            "nothing to draw (of 1 lines 1 out of the work area)",
+        ),
+        (["--machine", "grbl-servo", "--min-length", "10cm", "-o", "{pen}.gcode"], "nothing to draw (of 1 lines 1 too"),
         (["--machine", "grbl-servo", "--set", "pen.down=nan", "-o", "a.gcode"], "pen.down"),
         (["--machine", "grbl-servo", "-o", "a.svg"], "--machine: is for plotters (got svg)"),
         (["--order", "best", "-o", "a.svg"], "--order: is for plotters (got svg)"),

@@ -103,6 +103,11 @@ def test_another_kind_of_pen_drops_the_keys_of_the_old_one():
         ({"qqqq": "90"}, r"'qqqq': is no known key; the keys are name, "),
         ({"format": "2"}, "'format': is no known key"),
         ({"pen.down": "deep"}, r"pen\.down: is 'deep' \(expected a number\)"),
+        ({"pen.up": "30.0001", "pen.down": "30.0002"}, r"pen\.up: is 30\.0001 .*at least 0\.01 apart"),
+        (
+            {"pen.kind": "raw", "pen.up_lines": "M3 S9|G4 P1", "pen.down_lines": "M3 S9|G4 P2"},
+            r"pen\.up_lines: are the same as pen\.down_lines but for waits",
+        ),
         ({"pen.down": "nan"}, r"pen\.down: is nan \(expected -1000 to 10000\)"),
         ({"speed.draw_mm_min": "inf"}, r"speed\.draw_mm_min: is inf"),
         ({"speed.draw_mm_min": "0"}, r"speed\.draw_mm_min: is 0 \(expected 1 to 1e\+06\)"),
