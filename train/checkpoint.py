@@ -41,6 +41,7 @@ from sketch_edge.runtime.errors import CheckpointError, InputError, UnfinishedEr
 from sketch_edge.runtime.files import write_atomic
 from sketch_edge.runtime.manifest import short
 from sketch_edge.train.about import About, read_about, read_json, write_about
+from sketch_edge.train.archive import open_archive
 from sketch_edge.train.config import Config
 from sketch_edge.train.models import make_model, weight_shapes
 from sketch_edge.train.models.base import SketchModel
@@ -244,7 +245,7 @@ def _archive_of(content: bytes) -> bytes:
 def _parse(path: Path, archive: bytes) -> dict[str, Any]:
     """Hand the archive to torch, once it is known that it will not inflate."""
     try:
-        with zipfile.ZipFile(io.BytesIO(archive)) as members:
+        with open_archive(io.BytesIO(archive)) as members:
             infos = members.infolist()
         stored = all(info.compress_type == zipfile.ZIP_STORED for info in infos)
         if not stored or sum(info.file_size for info in infos) > len(archive):

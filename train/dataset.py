@@ -38,6 +38,7 @@ import numpy.typing as npt
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.files import read_beginning, write_atomic
 from sketch_edge.runtime.manifest import refuse_constant, short_name, without_repeats
+from sketch_edge.train.archive import open_archive
 from sketch_edge.train.credit import QUICKDRAW, check_credit
 from sketch_edge.train.npy import Header, read_header
 
@@ -194,7 +195,8 @@ def load_dataset(path: str | os.PathLike[str]) -> DataSet:
         DataError: no such file, not a data set of this format, damaged, or its arrays disagree.
     """
     path = Path(path)
-    arrays = _read_members(path, _read(path))
+    _check_start(path)
+    arrays = _read_members(path)
     data = DataSet(
         points=arrays["points"].astype(np.int16, copy=False),
         offsets=arrays["offsets"].astype(np.int64, copy=False),
@@ -211,8 +213,8 @@ def load_dataset(path: str | os.PathLike[str]) -> DataSet:
     return data
 
 
-def _read(path: Path) -> bytes:
-    """Read a file that at least begins as a data set does: what is foreign takes no memory, however large it is."""
+def _check_start(path: Path) -> None:
+    """Refuse a file that does not even begin as a data set does."""
     try:
         if path.exists() and not path.is_file():
             raise DataError(f"{path}: is no plain file (expected a data set); {MAKE}")
@@ -225,7 +227,6 @@ def _read(path: Path) -> bytes:
             raise DataError(f"{path}: is a web page or XML, not a data set; {MAKE}")
         if not start.startswith(b"PK"):
             raise DataError(f"{path}: is no data set (expected a zip of arrays); {MAKE}")
-        return path.read_bytes()
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -252,10 +253,10 @@ def refuse_models(path: Path, members: Iterable[str]) -> None:
             raise DataError(f"{path}: is a {kind}, not drawings; sketch-export --inspect {path} shows what it holds")
 
 
-def _read_members(path: Path, content: bytes) -> dict[str, npt.NDArray[Any]]:
+def _read_members(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Read the closed set of members, each with its expected type and dimensions, and no pickle."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with path.open("rb") as file, open_archive(file) as archive:
             infos = archive.infolist()
             members = {info.filename.removesuffix(".npy"): info for info in infos}
             refuse_models(path, members)
@@ -369,8 +370,8 @@ def _check(path: Path, data: DataSet) -> None:
         raise DataError(f"{path}: has arrays of different lengths; {AGAIN}")
     if drawings == 0 or classes == 0:
         raise DataError(f"{path}: holds no drawings; give sketch-data prepare more files")
-    ascending = data.offsets[0] == 0 and (np.diff(data.offsets) > 0).all() and data.offsets[-1] == len(data.points)
-    if not ascending:
+    starts, ends = data.offsets[:-1], data.offsets[1:]  # compared, as differences of such numbers may wrap around
+    if starts[0] != 0 or not (ends > starts).all() or ends[-1] != len(data.points):
         raise DataError(f"{path}:offsets: do not cut points into drawings; {AGAIN}")
     if data.class_ids.min() < 0 or data.class_ids.max() >= classes or data.split_ids.max() >= len(SPLITS):
         raise DataError(f"{path}: a class or split id is out of range; {AGAIN}")

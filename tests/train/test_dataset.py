@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -390,3 +391,23 @@ def test_a_model_in_place_of_drawings_is_named(tmp_path):
     for read in (load_dataset, find_kind):
         with pytest.raises(DataError, match=r"is a bundle, not drawings; sketch-export --inspect"):
             read(path)
+
+
+def test_offsets_whose_differences_wrap_around_are_refused(path):
+    """Steps of 2^62 lead around the 64 bits and back to the number of points, each of them up."""
+    offsets = np.array([0, 1 << 62, (1 << 63) - 1, -(1 << 63) + 5, -(1 << 62), -1, 5])
+    assert (np.diff(offsets) > 0).all()
+    members = members_of(path) | {
+        "offsets.npy": npy(offsets),
+        "class_ids.npy": npy(np.array([0, 0, 0, 0, 1, 1], "<i4")),
+    }
+    members |= {"split_ids.npy": npy(np.zeros(6, np.uint8)), "synthetic.npy": npy(np.zeros(6, np.bool_))}
+    rewrite(path, members)
+    assert refused(path).startswith(":offsets: do not cut points")
+
+
+def test_a_file_of_gigabytes_that_is_no_zip_is_not_read(path):
+    """64 GiB that begin as a zip does are refused at once."""
+    path.write_bytes(b"PK\x03\x04")
+    os.truncate(path, 64 << 30)
+    assert "not a zip file" in refused(path)

@@ -300,6 +300,9 @@ HOSTILE = {
     "a million memo entries": b"\x80\x04]" + b"\x94" * 1_000_000 + b".",
     "a million memo fetches": b"\x80\x02]q\x00" + b"h\x00" * 500_000 + b".",
     "a list in itself": b"\x80\x02]q\x00h\x00a.",
+    "a chain of tuples": b"\x80\x02)" + b"\x85" * 4000 + b".",
+    "a long tuple": b"\x80\x02(" + b"N" * 4000 + b"t.",
+    "tuples of lists": b"\x80\x02" + b"(" + b"]" * 8 + b"t(" + b"]" * 8 + b"t.",
 }
 
 
@@ -317,6 +320,15 @@ def test_an_array_named_many_times_cannot_outgrow_the_file():
     assert len(read_arrays(memoryview(python2_pickle([long] * 100)), 100)) == 100
     with pytest.raises(SymbolError, match="the arrays together are larger than the file"):
         read_arrays(memoryview(python2_pickle([long] * 100, share=True)), 100)
+
+
+def test_a_text_encoded_many_times_cannot_outgrow_the_file():
+    """Five bytes of pickle encode a text of a megabyte again: that ends when it is more than the file has bytes."""
+    start = (
+        b"\x80\x02c_codecs\nencode\nq\x00X" + struct.pack("<I", 1 << 20) + b"a" * (1 << 20) + b"q\x01U\x06latin1q\x02"
+    )
+    with pytest.raises(SymbolError, match="together larger than the file"):
+        read_arrays(memoryview(start + b"h\x00h\x01h\x02\x86R" * 4000), 4000)
 
 
 def test_one_array_named_many_times_takes_no_memory():

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from sketch_edge.runtime.drawings import AGAIN, COORDINATE_LIMIT
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.strokes import BOX
+from sketch_edge.train.archive import open_archive
 from sketch_edge.train.credit import QUICKDRAW
 from sketch_edge.train.npy import read_header
 from sketch_edge.train.readers.drawing import Drawing, encode_lines, larger_side
@@ -80,7 +81,7 @@ def _read_members(path: Path, content: bytes) -> dict[str, list[npt.NDArray[Any]
     """Inflate and read those of train, valid and test that are there, after all declared sizes were checked."""
     members = {}
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with open_archive(io.BytesIO(content)) as archive:
             infos = archive.infolist()
             wanted = [info for name in MEMBERS for info in infos if info.filename == name]
             if len(infos) > MOST_MEMBERS or len({info.filename for info in infos}) != len(infos):

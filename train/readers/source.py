@@ -14,6 +14,7 @@ from typing import BinaryIO, Literal
 from sketch_edge.runtime.drawings import AGAIN, refuse_foreign
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.manifest import short_name
+from sketch_edge.train.archive import open_archive
 from sketch_edge.train.dataset import refuse_models
 
 Kind = Literal["text", "gzip", "sketchrnn", "dataset", "svg"]
@@ -80,7 +81,7 @@ def read_head(path: Path, size: int = 4096) -> bytes:
 
 def _kind_of_zip(path: Path) -> Kind:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, open_archive(file) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{path}: is a damaged or cut zip ({error}); {AGAIN}") from error

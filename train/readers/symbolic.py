@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-STEPS_PER_ARRAY = 64
+STEPS_PER_ARRAY = 40
 """Opcodes spent on one array: the dialects use 20 to 30."""
 
 SPARE_STEPS = 4096
@@ -30,6 +30,12 @@ MEMO_PER_ARRAY = 12
 
 STACK_LIMIT = 32_768
 """Pickle appends in batches of 1000 and keeps at most a dozen values for each array under construction."""
+
+MOST_LISTS = 8
+"""An object array is one list; those within it are none."""
+
+LONGEST_TUPLE = 8
+"""The state of an element type has so many values; a tuple holds at most tuples of plain values."""
 
 NUMBERS = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "f2", "f4", "f8", "b1")
 """Element types that an array of strokes may have."""
@@ -112,6 +118,8 @@ class _Machine:
     memo_limit: int
     position: int = 0
     raw_bytes: int = 0
+    encoded: int = 0
+    lists: int = 0
     stack: list[Any] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
 
@@ -227,16 +235,29 @@ def _tuple(size: int) -> Callable[[_Machine], None]:
         values = machine.stack[-size:]
         if len(values) != size or any(value is _MARK for value in values):
             raise SymbolError(f"too few values for a tuple at byte {machine.position}")
-        machine.stack[-size:] = [tuple(values)]
+        machine.stack[-size:] = [_flat(machine, values)]
 
     return action
 
 
 def _long_tuple(machine: _Machine) -> None:
-    machine.stack.append(tuple(machine.above_mark()))
+    machine.stack.append(_flat(machine, machine.above_mark()))
+
+
+def _flat(machine: _Machine, values: list[Any]) -> tuple[Any, ...]:
+    """Make a tuple, which may hold tuples, but none that hold some in turn: a chain of them costs a byte a link."""
+    for value in values:
+        if type(value) is tuple and any(type(part) is tuple for part in value):
+            raise SymbolError(f"the tuple at byte {machine.position} is deeper than arrays need")
+    if len(values) > LONGEST_TUPLE:
+        raise SymbolError(f"the tuple at byte {machine.position} is longer than arrays need")
+    return tuple(values)
 
 
 def _empty_list(machine: _Machine) -> None:
+    machine.lists += 1
+    if machine.lists > MOST_LISTS:
+        raise SymbolError(f"more lists at byte {machine.position} than an array of arrays needs")
     machine.stack.append([])
 
 
@@ -268,6 +289,9 @@ def _reduce(machine: _Machine) -> None:
                 machine.stack.append(_Dtype(_text(code)))
                 return
             case "encode", (str() as text, coding) if _text(coding) == "latin1":
+                machine.encoded += len(text)
+                if machine.encoded > len(machine.data):  # one long string may be named again and again
+                    raise SymbolError("the texts to encode are together larger than the file")
                 machine.stack.append(memoryview(text.encode("latin1")))
                 return
     raise SymbolError(f"the call at byte {machine.position} is none that arrays need; nothing was run")
