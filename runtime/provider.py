@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sketch_edge.runtime.bundle import Bundle
 from sketch_edge.runtime.errors import InputError
+from sketch_edge.runtime.manifest import short
 from sketch_edge.runtime.probe import deadly_import
 from sketch_edge.runtime.session import CHOICES as ONNXRUNTIME_CHOICES
 from sketch_edge.runtime.session import Session, check_threads, first_line
@@ -61,7 +62,7 @@ def _asked(provider: str) -> str:
     if provider == AUTO and os.environ.get(VARIABLE):
         asked, source = os.environ[VARIABLE], VARIABLE
     if asked not in CHOICES:
-        raise InputError(f"{source} {asked!r}: is unknown; choose one of {', '.join(CHOICES)}")
+        raise InputError(f"{source} {short(asked)}: is unknown; choose one of {', '.join(CHOICES)}")
     return asked
 
 

@@ -54,7 +54,9 @@ class Shapes:
 
     def add(self, name: str, shape: Shape) -> None:
         """Note the shape of a value; raises ShapeError where there is no room left for it."""
-        self._made += math.prod(max(size, 1) for size in shape)  # 2^40 rows of no columns are many as well
+        if 0 in shape:  # sides of 2^40 would cost nothing beside one of none, and reductions have nothing to give
+            raise ShapeError(f"makes an array without numbers, {short(shape)}")
+        self._made += math.prod(shape)
         most = min(MOST_NUMBERS, FREE_NUMBERS + MORE_NUMBERS * self._constants)
         if self._made > most or len(shape) > MOST_DIMENSIONS:
             raise ShapeError(f"makes too large an array, {short(shape)}")

@@ -81,6 +81,9 @@ def test_unknown_providers_are_refused(monkeypatch):
     monkeypatch.setenv("SKETCH_PROVIDER", "tpu")
     with pytest.raises(InputError, match=r"SKETCH_PROVIDER 'tpu': is unknown"):
         open_session(TINY)
+    monkeypatch.setenv("SKETCH_PROVIDER", "tpu" * 1000)
+    with pytest.raises(InputError, match=r"SKETCH_PROVIDER '(tpu)+t?p?\.\.\.: is unknown"):
+        open_session(TINY)
 
 
 @pytest.mark.parametrize("threads", [0, 65, "2"])
