@@ -90,7 +90,7 @@ def test_names_of_files_are_printable(folder):
     """A list of classes has one line for each, whatever a file is called."""
     put(folder / "c.sketch.zip", ["cat"])
     (folder / "c.sketch.zip").rename(folder / "line\nend.sketch.zip")
-    shelf = load(folder)
+    shelf = Shelf(folder)
     assert shelf.classes[-1] == "line\\nend/cat"
     assert shelf.artist_of(shelf.classes[-1]).manifest.classes == ("cat",)
 
