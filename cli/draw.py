@@ -37,7 +37,7 @@ from sketch_edge.cli.draw_options import (
     subject_options,
     together_options,
 )
-from sketch_edge.cli.draw_output import STANDARD_OUTPUT, Output, Result, check_output
+from sketch_edge.cli.draw_output import STANDARD_OUTPUT, Output, Result, check_output, check_pixels
 from sketch_edge.cli.draw_paths import Reads, check_paths
 from sketch_edge.cli.draw_refine import refine
 from sketch_edge.cli.draw_together import GivenFile, check_together, draw_together, read_drawings
@@ -131,6 +131,7 @@ def main(
     _read_pens(paper)  # what is wrong with them is said before the work
     composition = _read_scene(subject) if subject.scene is not None else None
     givens = read_drawings(together, subject)
+    _check_size(output, subject, paper, composition)
     output = replace(output, reads=_reads(subject, plotter, engine, givens))
     _refuse_reads(output, plotter)
     artist = _load(engine)
@@ -217,6 +218,25 @@ def _check_subject(subject: Subject, paper: Paper, sampling: Sampling) -> None:
         raise InputError(f"--index: {subject.index} leaves no room for {total} sketches; choose a smaller one")
     if paper.labels and (paper.layout not in (None, "grid") or paper.sizes):
         raise InputError("--labels: makes a sheet of equal cells; leave out --layout and --sizes")
+
+
+def _check_size(output: Output, subject: Subject, paper: Paper, composition: Composition | None) -> None:
+    """Refuse a picture, film or sheet that would be too large, as far as that is known before anything is drawn."""
+    count = len(subject.names) * subject.count if composition is None else len(composition.members)
+    pens = max(1, min(count, len(paper.pens)))
+    if paper.steps is not None:
+        from sketch_edge.runtime.progress import check_cells
+
+        check_cells(*_read_steps(paper.steps), count)
+    page = output.page
+    if paper.labels:
+        from sketch_edge.runtime.contact import contact_page
+
+        page, pens = page or contact_page(count), pens + 1
+    elif composition is not None:
+        page, pens = page if paper.steps else composition.paper, 1
+    if page is not None:
+        check_pixels(output, page, 1 if output.one_file_each else pens)
 
 
 def _read_steps(text: str) -> tuple[int, int]:

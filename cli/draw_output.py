@@ -123,8 +123,6 @@ def check_output(
     if own_page and (paper.margin or paper.landscape):
         raise InputError("--margin, --landscape: there is no page to change; give --page too")
     output = Output(out, chosen, page, _options(chosen, paper, look), _plot(chosen, plotter, out), watched)
-    if page is not None and chosen == "png":
-        _check_pixels(page, output.options)
     if output.one_file_each:
         _check_one_file_each(paper, output)
     elif out not in ("", STANDARD_OUTPUT) and PEN_MARK not in out:
@@ -171,11 +169,26 @@ def _plot(format: str, plotter: Plotter, out: str) -> PlotJob | None:
     return None
 
 
-def _check_pixels(page: Page, options: dict[str, Any]) -> None:
-    from sketch_edge.runtime.scene import Scene
-    from sketch_edge.runtime.writers.png import WIDTH_PX, picture_size
+def check_pixels(output: Output, page: Page, pens: int) -> None:
+    """Refuse, before anything is drawn, a picture or film of a page that would be too large.
 
-    picture_size(Scene(page), options.get("width_px", WIDTH_PX))
+    `pens`: how many colours it has at least.
+
+    Raises:
+        InputError: it would.
+    """
+    options = dict(output.options)
+    if output.format == "png":
+        from sketch_edge.runtime.scene import Scene
+        from sketch_edge.runtime.writers.png import WIDTH_PX, picture_size
+
+        picture_size(Scene(page), options.get("width_px", WIDTH_PX))
+    elif output.format in MOVING:
+        from sketch_edge.runtime.writers import motion
+
+        width = options.pop("width_px", motion.WIDTH_PX)
+        options.pop("background", None)
+        motion.check_film(page, output.format, motion.Timing(**options), width, pens)
 
 
 def _check_one_file_each(paper: Paper, output: Output) -> None:

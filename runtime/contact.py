@@ -47,7 +47,7 @@ def contact_sheet(
         raise InputError("sketches: there are none (expected at least one); draw one first")
     if texts is not None and len(texts) != len(sketches):
         raise InputError(f"texts: there are {len(texts)} for {len(sketches)} sketches; give one for each")
-    page = page or _page(len(sketches))
+    page = page or contact_page(len(sketches))
     boxes = grid_boxes(len(sketches), page.inside)
     side = float(boxes[0, 2:].min())
     letters = min(LARGEST_LETTERS_MM, LETTERS * side)
@@ -63,7 +63,7 @@ def contact_sheet(
     return Scene(page, tuple(pens), tuple(objects), tuple(each for each in captions if each.text))
 
 
-def _page(count: int) -> Page:
+def contact_page(count: int) -> Page:
     """A page for cells of CELL_MM, about as many across as down."""
     across = max(1, round(count**0.5 * 1.2))
     down = -(-count // across)

@@ -17,6 +17,12 @@ from sketch_edge.runtime.scene import Caption, Pen, Placed, Scene
 from sketch_edge.runtime.sketch import Bounds, Sketch, bounds_of
 
 MOST_CELLS = 200
+MOST_SKETCHES = 100_000
+"""Sketches times cells: each is there again in every cell from the one in which it is begun."""
+
+MOST_POINTS = 2_000_000
+"""Points of a sheet, of which a picture takes some hundred bytes each while it is made."""
+
 CELL_MM = 30.0
 """Longer side of a cell where there is no page to fill."""
 
@@ -60,14 +66,19 @@ def progress(
         captions: what stands below each cell: "share", such as "25 %", or "points", such as "37 points".
 
     Raises:
-        InputError: no drawing, or numbers out of range.
+        InputError: no drawing, numbers out of range, or a drawing of too many sketches or points for so many cells.
     """
-    if not (rows >= 1 and columns >= 1 and rows * columns <= MOST_CELLS):
-        raise InputError(f"progress: {rows} x {columns} cells (expected 1 to {MOST_CELLS}); choose other numbers")
     if captions is not None and captions not in CAPTIONS:
         raise InputError(f"captions: {captions!r} is unknown; choose one of {', '.join(CAPTIONS)}")
     scene = drawing if isinstance(drawing, Scene) else arrange([drawing] if isinstance(drawing, Sketch) else drawing)
+    check_cells(rows, columns, len(scene.objects))
     bounds = bounds_of([line for each in scene.objects for line in each.lines])
+    points = sum(len(line) for each in scene.objects for line in each.lines) * (rows * columns + 1) // 2
+    if points > MOST_POINTS:
+        raise InputError(
+            f"progress: about {points} points in {rows} x {columns} cells (at most {MOST_POINTS}); choose fewer cells, "
+            "or fewer sketches"
+        )
     page = page or _page(bounds, rows, columns, captions is not None)
     cells, letters = _cells(page, rows, columns, captions is not None)
     ratios = [room / extent for room, extent in _extents(cells[0], bounds) if extent > 0]
@@ -83,6 +94,21 @@ def progress(
             below = cell.center[1] + bounds.height * scale / 2
             texts.append(Caption(text, cell.center[0], below + (LINE - 0.3) * letters, letters))
     return Scene(page, tuple(_finer(pen, scale) for pen in scene.pens), tuple(objects), tuple(texts))
+
+
+def check_cells(rows: int, columns: int, sketches: int = 1) -> None:
+    """Check, before anything is drawn, that a sheet of so many sketches can be made.
+
+    Raises:
+        InputError: too many or too few cells, or too many sketches for them.
+    """
+    if not (rows >= 1 and columns >= 1 and rows * columns <= MOST_CELLS):
+        raise InputError(f"progress: {rows} x {columns} cells (expected 1 to {MOST_CELLS}); choose other numbers")
+    if rows * columns * sketches > MOST_SKETCHES:
+        raise InputError(
+            f"progress: {sketches} sketches in each of {rows} x {columns} cells (at most {MOST_SKETCHES} in all); "
+            "choose fewer cells, or fewer sketches"
+        )
 
 
 def _page(bounds: Bounds, rows: int, columns: int, captions: bool) -> Page:

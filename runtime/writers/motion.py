@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 from sketch_edge.runtime.course import Course
 from sketch_edge.runtime.errors import InputError
+from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.scene import Scene
-from sketch_edge.runtime.writers.painter import Frame, Indices, Painter
+from sketch_edge.runtime.writers.painter import Frame, Indices, Painter, check_size, picture_height
 
 WIDTH_PX = 480
 FPS = 20.0
@@ -80,11 +81,23 @@ class Timing:
 
     def seconds(self, course: Course, width_mm: float) -> float:
         """How long drawing a course on a page of that width takes."""
+        return self._timed(min(LONGEST_S, SECONDS_PER_ROOT * math.sqrt(course.length / width_mm)))
+
+    @property
+    def least_frames(self) -> int:
+        """How many frames a film of any drawing has at least."""
+        return self.frames(self._timed(SHORTEST_S))
+
+    def frames(self, seconds: float) -> int:
+        """How many frames there are in so many seconds, at least 1."""
+        # Rounded down: frames are never shorter than asked for, as browsers play very short ones slowly.
+        return max(1, math.floor(seconds * self.fps + 1e-9))
+
+    def _timed(self, usual: float) -> float:
+        """The seconds of a drawing that usually takes so many."""
         if self.duration_s is not None:
             return self.duration_s
-        usual = SECONDS_PER_ROOT * math.sqrt(course.length / width_mm)
-        seconds = min(LONGEST_S, max(SHORTEST_S, usual)) / (self.speed or 1)
-        return min(MOST_SECONDS, max(TICK_MS / 1000, seconds))
+        return min(MOST_SECONDS, max(TICK_MS / 1000, max(SHORTEST_S, usual) / (self.speed or 1)))
 
 
 class Film:
@@ -119,8 +132,7 @@ class Film:
         self._course = Course(scene, LIFT_SHARE)
         self._seconds = timing.seconds(self._course, scene.page.width_mm)
         self._hold_s = timing.hold_s
-        # Rounded down: frames are never shorter than asked for, as browsers play very short ones slowly.
-        self._count = max(1, math.floor(self._seconds * timing.fps + 1e-9)) if self._course.length else 1
+        self._count = timing.frames(self._seconds) if self._course.length else 1
         self._painter = Painter(scene, format, width_px, background, 1 if hard else levels, self._count)
         self._even = even
         self.width_px, self.height_px = self._painter.width_px, self._painter.height_px
@@ -160,6 +172,15 @@ class Film:
     def last(self) -> Indices:
         """The picture as it is now, after all frames the finished one: palette entries, shape (height, width)."""
         return self._painter.shown
+
+
+def check_film(page: Page, format: str, timing: Timing, width_px: int, inks: int) -> None:
+    """Refuse, before anything is drawn, a film that is too large whatever will be on the page.
+
+    Raises:
+        InputError: as `Film`.
+    """
+    check_size(format, width_px, picture_height(page, width_px), inks, timing.least_frames)
 
 
 def _cuts(course: Course, count: int) -> list[float]:

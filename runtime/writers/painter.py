@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.course import Piece
 from sketch_edge.runtime.errors import InputError
+from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.scene import Scene, color_rgb, parse_color
 from sketch_edge.runtime.writers.png import OVERSAMPLING, THINNEST_PX, draw_line, quads, write_captions
 
@@ -70,7 +71,7 @@ class Painter:
     def __init__(self, scene: Scene, format: str, width_px: int, background: str, levels: int, count: int) -> None:
         self._scene = scene
         self._px_per_mm = width_px / scene.page.width_mm
-        self.width_px, self.height_px = width_px, max(1, round(self._px_per_mm * scene.page.height_mm))
+        self.width_px, self.height_px = width_px, picture_height(scene.page, width_px)
         # In the order in which `paint` of the PNG writer lays them over each other.
         pens = sorted({each.pen for each in scene.objects if each.lines})
         shades = [scene.pens[pen].color for pen in pens] + [each.color for each in scene.captions]
@@ -284,6 +285,11 @@ def _bands(box: Box) -> Iterator[Box]:
     rows = max(1, BAND_BYTES // ((right - left) * _FULL))
     for upper in range(top, bottom, rows):
         yield left, upper, right, min(bottom, upper + rows)
+
+
+def picture_height(page: Page, width_px: int) -> int:
+    """The height in pixels of a picture of a page that is so wide."""
+    return max(1, round(width_px / page.width_mm * page.height_mm))
 
 
 def check_size(format: str, width_px: int, height_px: int, inks: int, count: int) -> None:

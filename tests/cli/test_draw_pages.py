@@ -209,3 +209,31 @@ def test_bad_options_are_refused(args, message):
     """Exit code 2, one error line, nothing written."""
     Path("s.toml").write_text(SCENE)
     assert message in refused(*args)
+
+
+@pytest.mark.parametrize(
+    ("args", "problem"),
+    [
+        (["-o", "a.png", "--width-px", "20000"], "png: would be 20000 x 20000 pixels"),
+        (["-o", "a.png", "--width-px", "20000", "--labels"], "png: would be 20000 x 16624 pixels"),
+        (["-o", "a.gif", "--width-px", "8001"], "gif: would be 8001 x 8001 pixels"),
+        (["-o", "a.webp", "--width-px", "2000", "--duration", "300"], "in 6000 frames"),
+        (["-o", "a.apng", "--width-px", "3900", "--pen", "red", "--pen", "blue"], "with 2 inks"),
+        (["-o", "a.png", "--steps", "10x20"], "10000 sketches in each of 10 x 20 cells"),
+        (["-o", "a.png", "--steps", "100x20"], "100 x 20 cells (expected 1 to 200)"),
+    ],
+)
+def test_what_would_be_too_large_is_refused_before_ten_thousand_are_drawn(args, problem):
+    """Not even the model is read by then."""
+    result = CliRunner().invoke(main, ["-c", "star", "--count", "10000", "--model", "absent.zip", *args])
+    assert result.exit_code == 2
+    assert problem in result.stderr
+
+
+def test_a_film_of_a_scene_that_would_be_too_large_is_refused_before_it_is_drawn():
+    """The page is that of the file."""
+    Path("many.toml").write_text("format = 1\n[[object]]\nclass = 'star'\ncount = 10000\n")
+    result = CliRunner().invoke(
+        main, ["--scene", "many.toml", "--model", "absent.zip", "-o", "a.gif", "--width-px", "8001"]
+    )
+    assert "gif: would be 8001 x 8001 pixels" in result.stderr

@@ -139,3 +139,17 @@ def test_no_sketches_are_refused():
 def test_a_sheet_is_a_drawing_like_any_other(name):
     """Every writer takes it."""
     assert render(progress(ZIGZAG, 2, 3, captions="share"), name)
+
+
+def test_a_sheet_of_millions_of_points_is_refused():
+    """Every cell has the drawing once more: a large one in many cells would take gigabytes."""
+    line = np.random.default_rng(0).random((20_000, 2))
+    with pytest.raises(InputError, match=r"about 2010000 points in 10 x 20 cells \(at most 2000000\)"):
+        progress(Sketch((line,)), 10, 20)
+
+
+def test_a_sheet_of_too_many_sketches_is_refused():
+    """However few points they have."""
+    dot = Sketch((np.zeros((1, 2)),))
+    with pytest.raises(InputError, match="501 sketches in each of 10 x 20 cells"):
+        progress([dot] * 501, 10, 20)
