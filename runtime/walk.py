@@ -17,7 +17,7 @@ import numpy as np
 from sketch_edge.runtime.errors import BundleError
 from sketch_edge.runtime.manifest import ENCODER, EXPORT_AGAIN, short
 from sketch_edge.runtime.plain.onnx_reader import TYPES, Graph, Node, Port
-from sketch_edge.runtime.shapes import ShapeError, Shapes
+from sketch_edge.runtime.shapes import Shape, ShapeError, Shapes
 
 BATCH = 64
 """Sketches that are drawn at once, at most: what sizes are worked out for."""
@@ -139,6 +139,7 @@ class _Walk:
         for port in graph.outputs:
             if port.name not in self._known:
                 raise ShapeError(f"the output {short(port.name)} is made by nothing")
+            _check_claim(port, self._shapes[port.name])
 
     def _go(self, graph: Graph, operators: frozenset[str]) -> None:
         for name, array in graph.tensors.items():
@@ -194,6 +195,7 @@ class _Walk:
         self._refuse_twins(body, self._known)
         shapes = [(), (), *(self._shapes[name] for name in carried)]
         for port, shape in zip(body.inputs, shapes, strict=True):
+            _check_claim(port, shape)
             self._shapes.add(port.name, shape)
         self._shapes.add_constants(body.tensors)
         self._known |= {port.name for port in body.inputs} | set(body.tensors)
@@ -202,6 +204,8 @@ class _Walk:
         for port, shape, expected in zip(body.outputs, left, [(), *shapes[2:]], strict=False):
             if shape != expected:
                 raise ShapeError(f"has a body that leaves {short(port.name)} as {short(shape)} (expected {expected})")
+        for port, shape in zip(body.outputs, left, strict=True):
+            _check_claim(port, shape)
         for name, shape in zip(loop.outputs, [*shapes[2:], (self._rows, *left[-1])], strict=True):
             if name:
                 self._shapes.add(name, shape)
@@ -225,3 +229,11 @@ class _Walk:
         free = {"gumbels": (self._rows, BATCH), "normals": (self._rows, BATCH), "strokes": (BATCH, self._rows)}
         largest = iter(free.get(port.name, (BATCH,)))
         return tuple(next(largest, BATCH) if size is None else size for size in port.shape)
+
+
+def _check_claim(port: Port, shape: Shape) -> None:
+    """Refuse a port that claims another shape than it gets: onnxruntime would reckon with it."""
+    if len(port.shape) != len(shape) or any(
+        size not in (None, own) for size, own in zip(port.shape, shape, strict=True)
+    ):
+        raise ShapeError(f"claims that {short(port.name)} is {short(port.shape)} (it is {short(shape)})")

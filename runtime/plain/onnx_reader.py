@@ -3,8 +3,8 @@
 What is read is what a bundle may hold (docs/FORMAT.md): one graph in the default domain, weights as raw bytes within
 the file, attributes that are numbers, text, lists of numbers, a tensor, or, where it is asked for, the body of a loop.
 Whatever could make a graph more than that (functions, other subgraphs, external data, sparse or text tensors, custom
-domains) is refused, and so is a field that is unknown. Notes that change nothing (doc strings, producer, names of
-nodes, shapes of inner values) are skipped. Nothing is copied: weights are views of the file's bytes.
+domains, shapes that are claimed of inner values) is refused, and so is a field that is unknown. Notes that change
+nothing (doc strings, producer, names of nodes) are skipped. Nothing is copied: weights are views of the file's bytes.
 
 The field numbers are those of onnx.proto, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
@@ -134,7 +134,8 @@ def _read_model(model: Message, bodies: bool) -> Graph:
 
 def _read_graph(graph: Message, bodies: bool) -> Graph:
     """GraphProto."""
-    graph.skip(2, 10, 13, 16)  # name, doc string, shapes of inner values, properties
+    # Not 13, shapes of inner values: onnxruntime takes them as true, and computes a Shape from them.
+    graph.skip(2, 10, 16)  # name, doc string, properties
     nodes = tuple(_read_node(node, bodies) for node in graph.inner(1, "node", MOST_NODES))
     tensors: dict[str, Tensor] = {}
     for message in graph.inner(5, "tensor", MOST_TENSORS):

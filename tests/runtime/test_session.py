@@ -232,13 +232,10 @@ def padding(*widths: int) -> dict[str, Any]:
     return {"operator": "Pad", "constant": np.array(widths, np.int64)}
 
 
-@pytest.mark.parametrize(
-    ("operator", "shape"), [("Add", (64, 1)), ("MatMul", (8, 9))], ids=["more sketches", "more numbers"]
-)
-def test_a_start_of_another_shape_is_refused(operator, shape):
-    """onnxruntime does not hold a graph to the shapes that it states."""
-    bundle = changed("start.onnx", "h", operator=operator, constant=np.zeros(shape, np.float32))
-    with pytest.raises(BundleError, match=r"start\.onnx: gives h as \(.*\) \(expected \(1, 8\), a batch of 1\)"):
+def test_a_start_of_another_shape_is_refused():
+    """It is the largest batch that the walk looks at."""
+    bundle = changed("start.onnx", "h", operator="Add", constant=np.zeros((64, 1), np.float32))
+    with pytest.raises(BundleError, match=r"start\.onnx: gives h as \(64, 8\) \(expected \(1, 8\), a batch of 1\)"):
         Session(bundle, "cpu").start(random(1, 4), [0])
 
 
@@ -246,10 +243,9 @@ def test_a_start_of_another_shape_is_refused(operator, shape):
     ("made", "problem"),
     [
         (padding(0, 0, 0, 0, 5, 0), r"gives rows as \(4, 6, 5\) \(expected \(1, 5\), a batch of 1\)"),
-        (padding(0, 0, 0, 0, 0, 2), r"gives rows as \(4, 1, 7\) \(expected \(1, 5\), a batch of 1\)"),
         (padding(3, 0, 0, 0, 0, 0), r"gives 7 rows in 4 steps, though not every sketch has ended"),
     ],
-    ids=["sketches", "numbers", "rows"],
+    ids=["sketches", "rows"],
 )
 def test_rows_of_another_shape_are_refused(made, problem):
     """Nobody asked for them, and what reads them would take them for those of another sketch."""

@@ -216,6 +216,36 @@ def rows_of_none(model: Any) -> None:
     first(model, node("Split", [table, parts], ["none", "all"], axis=0))
 
 
+def claimed(name: str, *shape: int) -> Callable[[Any], None]:
+    """Give a change that claims the shape of an inner value; onnxruntime would make what a Shape of it gives."""
+
+    def change(model: Any) -> None:
+        value = tensor(np.zeros(1, np.float32), "value")
+        made = node("Shape", [name], ["shape"]), node("ConstantOfShape", ["shape"], ["extra"], value=value)
+        first(model, node("Sqrt", ["temperature"], [name]), *made)
+        model.graph.value_info.append(onnx.helper.make_tensor_value_info(name, 11, shape))
+
+    return change
+
+
+def claimed_port(kind: str, number: int, *shape: int) -> Callable[[Any], None]:
+    """Give a change that claims the shape of an input or an output of the body."""
+
+    def change(model: Any) -> None:
+        port = getattr(body_of(model), kind)[number]
+        port.CopyFrom(onnx.helper.make_tensor_value_info(port.name, port.type.tensor_type.elem_type, shape))
+
+    return change
+
+
+def longer_start(model: Any) -> None:
+    """An output with a number more than it says."""
+    last = model.graph.node[-1]
+    last.output[0] = "h_old"
+    widths = constant(model.graph, "zeros", np.zeros((8, 9)), np.float32)
+    model.graph.node.append(node("MatMul", ["h_old", widths], ["h"]))
+
+
 def whole_division(model: Any) -> None:
     """The smallest whole number by -1 is a trap of the processor, not an error."""
     body = body_of(model)
@@ -319,6 +349,10 @@ HOSTILE = [
     ("draw.onnx", costly_product, "MatMul takes too many multiplications"),
     ("encode.onnx", costly_lstm, "LSTM takes too many multiplications"),
     ("draw.onnx", costly_powers, "Pow makes too large an array"),
+    ("draw.onnx", claimed("root", 1 << 28), "field 13"),
+    ("draw.onnx", claimed_port("input", 2, 1 << 28, 5), r"claims that 'x_now' is \(268435456, 5\) \(it is \(64, 5\)\)"),
+    ("draw.onnx", claimed_port("output", 2, 64, 8, 1), r"claims that .* is \(64, 8, 1\) \(it is \(64, 8\)\)"),
+    ("start.onnx", longer_start, r"claims that 'h' is \(None, 8\) \(it is \(64, 9\)\)"),
     ("draw.onnx", rows_of_none, r"Split makes an array without numbers, \(0, 1\)"),
     ("draw.onnx", whole_division, "Div divides by whole numbers"),
     ("draw.onnx", division_by_input, "Div takes 'x_now' from the inputs"),
