@@ -21,6 +21,9 @@ from sketch_edge.train.credit import QUICKDRAW
 MAX_SCALE = 1000.0
 _REQUIRED = {"classes", "scale", "max_points"}
 LOSSES = ("offset", "pen", "kl", "total")
+LONGEST_TEXT = 1 << 24
+"""Characters of JSON; read, it takes some thirty times as many bytes."""
+
 LARGEST = 1e15
 """No count and no loss comes near."""
 
@@ -115,7 +118,7 @@ def read_json(text: object, where: str) -> dict[str, Any]:
     """
     try:
         raw = None
-        if isinstance(text, str):
+        if isinstance(text, str) and len(text) <= LONGEST_TEXT:
             raw = json.loads(text, object_pairs_hook=without_repeats, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{where}: is no proper JSON ({error}); train again") from error

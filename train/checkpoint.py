@@ -45,6 +45,7 @@ from sketch_edge.train.archive import open_archive
 from sketch_edge.train.config import Config
 from sketch_edge.train.models import make_model, weight_shapes
 from sketch_edge.train.models.base import SketchModel
+from sketch_edge.train.pickled import check_pickle, plain
 
 __all__ = ["About", "Checkpoint", "DamagedError", "check_tensors", "load_checkpoint", "load_weights", "save_checkpoint"]
 
@@ -101,6 +102,8 @@ def check_tensors(
         tensor = tensors[name]
         if not isinstance(tensor, Tensor) or tensor.dtype != torch.float32 or tensor.layout != torch.strided:
             raise CheckpointError(f"{where}.{name}: is no dense tensor of float32; train again")
+        if tensor.requires_grad:  # computing with it would remember every step
+            raise CheckpointError(f"{where}.{name}: is a tensor that asks for gradients; train again")
         if tuple(tensor.shape) != shape:
             raise CheckpointError(
                 f"{where}.{name}: has shape {tuple(tensor.shape)} (the settings ask for {shape}); train again"
@@ -247,12 +250,15 @@ def _parse(path: Path, archive: bytes) -> dict[str, Any]:
     try:
         with open_archive(io.BytesIO(archive)) as members:
             infos = members.infolist()
-        stored = all(info.compress_type == zipfile.ZIP_STORED for info in infos)
-        if not stored or sum(info.file_size for info in infos) > len(archive):
-            raise ValueError("a member is compressed")
+            stored = all(info.compress_type == zipfile.ZIP_STORED for info in infos)
+            if not stored or sum(info.file_size for info in infos) > len(archive):
+                raise ValueError("a member is compressed")
+            for info in infos:
+                if info.filename.lower().endswith("data.pkl"):  # torch finds it in letters of any case
+                    check_pickle(members.read(info))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            raw = torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True)
+            raw = plain(torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True))
         if not isinstance(raw, dict):
             raise TypeError(f"it holds {type(raw).__name__}")
     except Exception as error:  # whatever the parser trips over, the file is not one of ours

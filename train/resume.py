@@ -69,7 +69,8 @@ class Machine:
 
     def differs_from(self, resume: Mapping[str, Any]) -> list[str]:
         """Name what was otherwise when `resume` was written; what it does not tell is taken as equal."""
-        return [name for name, value in asdict(self).items() if resume.get(name, value) != value]
+        told = {name: (value, resume.get(name, value)) for name, value in asdict(self).items()}
+        return [name for name, (now, then) in told.items() if type(then) is not type(now) or then != now]
 
 
 def read_state(raw: object, where: str) -> State:

@@ -179,6 +179,7 @@ def test_what_changes_the_bits_is_named(begun):
         *("threads", "processes", "device", "bf16")
     ]
     assert Machine(resume["threads"], 1, "cuda", True).differs_from({"threads": resume["threads"]}) == []
+    assert here.differs_from(resume | {"threads": torch.ones(2)}) == ["threads"]
 
 
 def _put(*path_and_value):
