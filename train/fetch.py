@@ -45,6 +45,9 @@ FIRST_PAUSE_S = 1.0
 
 PIECE = 1 << 16
 
+LARGEST_FILE = 16 << 30
+"""Bytes of the file of a class; no official one comes near. An answer without an end stops here."""
+
 _STARTS = {"simplified": b"{", "raw": b"{", "sketchrnn": b"PK"}
 """What a file of each kind starts with: a captive portal answers with a page instead."""
 
@@ -142,7 +145,7 @@ def fetch_class(
     check_names([name], official=base_url.rstrip("/") == BASE_URL)
     url = address(name, kind, base_url)
     try:
-        return fetch(url, folder / file_name(name, kind), _STARTS[kind], progress)
+        return fetch(url, folder / file_name(name, kind), _STARTS[kind], progress, most=LARGEST_FILE)
     except _MissingError as error:
         raise InputError(
             f"{name}: has no {kind} file at {url} ({error.answer}); check the name and --base-url"
@@ -270,7 +273,7 @@ class _Job:
             raise UnfinishedError(f"{self.url}: comes packed as {headers['Content-Encoding']}; use another --base-url")
         whole = _length(headers)
         if response.status == 206:
-            match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", headers.get("Content-Range", "").strip())
+            match = re.fullmatch(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)", headers.get("Content-Range", "").strip())
             if match is None or int(match[1]) != size or old is None:
                 self._forget()
                 raise _Cut("the server sent another piece than it was asked for")
@@ -285,21 +288,23 @@ class _Job:
         """Append the answer to the part."""
         self._progress(done, whole)
         self._check_most(file, whole or done)
+        buffer = bytearray(PIECE)
         while True:
             try:
-                piece = response.read(PIECE)
+                # read() takes a chunk that says it has -1 bytes for all that will ever come
+                piece = bytes(memoryview(buffer)[: response.readinto(buffer)])
             except (OSError, http.client.HTTPException) as error:
                 file.flush()
                 raise _Cut(f"the connection broke ({error or type(error).__name__})") from error
-            if not piece:
-                return
-            if done == 0 and self._start and not piece.startswith(self._start):
+            if done == 0 and self._start and not piece.startswith(self._start) and (piece or not whole):
                 file.close()
                 self._forget()
                 raise UnfinishedError(
                     f"{self.url}: answers with something else than the file (it starts with {piece[:12]!r}, expected "
                     f"{self._start!r}); check the link for a log-in page"
                 )
+            if not piece:
+                return
             self._check_most(file, done + len(piece))
             file.write(piece)
             done += len(piece)
@@ -370,6 +375,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         parts = _split_url(newurl)
         if parts is None or (parts.scheme == "http" and req.full_url.startswith("https:")):
             raise UnfinishedError(f"{req.full_url}: leads to {newurl[:200]} (expected https); use another --base-url")
+        fp.close()  # else urllib reads what comes with the answer, to an end that there may not be
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -410,6 +416,8 @@ def _open(request: urllib.request.Request, timeout_s: float) -> Iterator[Any]:
         raise _Cut(f"cannot be reached ({error.reason})") from error
     except (OSError, http.client.HTTPException) as error:
         raise _Cut(f"cannot be reached ({error or type(error).__name__})") from error
+    except ValueError as error:  # what urllib makes of an address that is none
+        raise UnfinishedError(f"{url}: leads to no address ({error}); use another --base-url") from error
     with contextlib.closing(response):
         yield response
 
@@ -439,7 +447,9 @@ def _split_url(url: str) -> urllib.parse.SplitResult | None:
     """Take an http(s) address apart; None for anything else."""
     try:
         parts = urllib.parse.urlsplit(url)
-        named = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        labels = (parts.hostname or "").removesuffix(".").split(".")
+        named = parts.scheme in ("http", "https") and all(0 < len(label) < 64 for label in labels)
+        named = named and (parts.port is None or parts.port > 0)
     except ValueError:
         return None
     return parts if named and url.isascii() and url.isprintable() and " " not in url else None
@@ -447,7 +457,7 @@ def _split_url(url: str) -> urllib.parse.SplitResult | None:
 
 def _length(headers: Message) -> int | None:
     value = headers.get("Content-Length", "")
-    return int(value) if value.isascii() and value.isdigit() else None
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else None
 
 
 def _md5(headers: Message) -> str | None:

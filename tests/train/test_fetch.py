@@ -1,6 +1,7 @@
 """Downloads against a real server on this machine, one that cuts, lies, changes and is not there."""
 
 import base64
+import contextlib
 import hashlib
 import http.server
 import json
@@ -523,3 +524,69 @@ def test_a_kind_that_is_none_is_refused(tmp_path):
     """With those there are."""
     with pytest.raises(InputError, match="expected one of simplified, raw, sketchrnn"):
         fetch_class("cat", "binary", tmp_path)
+
+
+def hostile(*pieces: bytes, again: bytes = b"") -> str:
+    """Start a server that answers everything with these bytes, and then with `again` without end; its address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(1 << 16)
+                connection.sendall(b"".join(pieces))
+                while again:
+                    connection.sendall(again)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}/a"
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "again", "what"),
+    [
+        ([OK, b"Content-Length: 0\r\n\r\n"], b"", r"something else than the file \(it starts with b''"),
+        ([OK, b"\r\n"], b"", r"something else than the file \(it starts with b''"),
+        ([b"HTTP/1.1 302 Found\r\nLocation: http://[\r\n\r\n"], b"", "leads to no address"),
+        ([b"HTTP/1.1 302 Found\r\nLocation: http://a..b/\r\n\r\n"], b"", r"leads to http://a\.\.b/"),
+        ([b"HTTP/1.1 302 Found\r\nLocation: http://" + b"a" * 64 + b"/\r\n\r\n"], b"", "leads to http://aaa"),
+        ([b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n"], b"x" * 65_536, "leads to /x"),
+        ([OK, b"Transfer-Encoding: chunked\r\n\r\n-5\r\n"], b"", "the connection broke"),
+        ([OK, b"Transfer-Encoding: chunked\r\n\r\n-1\r\n"], b"{" * 65_536, "the connection broke"),
+        ([b"HTTP/1.1 206 Part\r\nContent-Range: bytes 5-9/", b"9" * 5000, b"\r\n\r\n"], b"", "another piece than"),
+    ],
+    ids=["empty", "nothing", "no address", "no label", "long label", "endless", "negative", "minus one", "range"],
+)
+def test_answers_that_break_the_protocol_are_refused(tmp_path, pieces, again, what):
+    """Each ends with one error, within a second, and leaves nothing."""
+    start = time.monotonic()
+    with pytest.raises(UnfinishedError, match=what):
+        fetch(hostile(*pieces, again=again), tmp_path / "a", b"{", pause_s=0.01, timeout_s=5)
+    assert time.monotonic() - start < 5
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_length_of_thousands_of_digits_is_none(tmp_path):
+    """Python refuses to read such numbers; the file is as long as what comes."""
+    url = hostile(OK, b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n{}")
+    assert fetch(url, tmp_path / "a", b"{").size == 2
+
+
+def test_an_answer_without_end_stops_at_the_largest_size(tmp_path, monkeypatch):
+    """A class has no file that would fill a disk."""
+    monkeypatch.setattr(fetch_module, "LARGEST_FILE", 1 << 20)
+    url = hostile(OK, b"\r\n", again=b"{" * 65_536)
+    with pytest.raises(InputError, match="has over 1048576 bytes"):
+        fetch_class("star", "simplified", tmp_path, url)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("host", ["a..b", ".a", "a" * 64])
+def test_a_host_that_has_no_name_is_refused(host):
+    """Before Python's own reader of names sees it."""
+    with pytest.raises(InputError, match="base-url: is "):
+        address("star", "raw", f"http://{host}/full")
