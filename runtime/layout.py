@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ LAYOUTS = ("grid", "row", "scatter")
 
 SMALLEST_EXTENT = BOX / 8
 """A sketch that is smaller than this, in its own units, is not blown up to fill its cell: a dot stays a dot."""
+
+SMALLEST_SIDE = 1e-6
+"""What is smaller than this is a dot, in whatever units."""
 
 GAP = 0.12
 """Free space between two neighbours, as a share of the side of a sketch."""
@@ -112,6 +116,21 @@ def place(sketch: Sketch, box: npt.NDArray[np.float64], pen: int = 0, *, baselin
         source=sketch.source,
         how=sketch.how,
     )
+
+
+def enlarged(sketches: Sequence[Sketch]) -> list[Sketch]:
+    """Drawings of units that nobody knows, made larger by one factor where `place` would take them all for slips.
+
+    Dots stay dots, and drawings of which one is larger than SMALLEST_EXTENT stay as they are.
+    """
+    side = max((max(bounds.width, bounds.height) for bounds in (each.bounds for each in sketches)), default=0.0)
+    if not SMALLEST_SIDE <= side <= SMALLEST_EXTENT:
+        return list(sketches)
+    corners = [(bounds.left, bounds.top) for bounds in (each.bounds for each in sketches)]
+    return [
+        replace(each, lines=tuple((line - corner) * (BOX / side) for line in each.lines))
+        for each, corner in zip(sketches, corners, strict=True)
+    ]
 
 
 def pen_width_mm(side_mm: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sketch_edge.runtime.artist import Artist, Order
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.layout import median, pen_width_mm, room_for_points
+from sketch_edge.runtime.layout import enlarged, median, pen_width_mm, room_for_points
 from sketch_edge.runtime.noise import KEY_LIMIT
 from sketch_edge.runtime.scene import Pen, Placed, Scene
 from sketch_edge.runtime.scenes.arranger import OUTSIDE_MM, Arranger
@@ -60,7 +60,8 @@ def _draw(composition: Composition, artist: Artist, max_points: int | None) -> l
     sketches: dict[int, Sketch] = {}
     for member, (thing, _, copy) in enumerate(composition.members):
         if thing.sketch is not None:
-            sketches[member] = thing.sketch
+            by_hand = thing.sketch.seed is None  # and so of any units
+            sketches[member] = enlarged([thing.sketch])[0] if by_hand else thing.sketch
             continue
         if thing.label not in checked:
             try:

@@ -9,7 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.layout import GAP, SMALLEST_EXTENT, Boxes, fitted_text, grid_boxes, pen_width_mm, place
+from sketch_edge.runtime.layout import (
+    GAP,
+    SMALLEST_EXTENT,
+    Boxes,
+    enlarged,
+    fitted_text,
+    grid_boxes,
+    pen_width_mm,
+    place,
+)
 from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.scene import Caption, Pen, Placed, Scene
 from sketch_edge.runtime.sketch import Sketch
@@ -67,6 +76,7 @@ def cells_page(
     Raises:
         InputError: no cells, more than two pens, or a page that is too small.
     """
+    cells = _enlarged(cells, one_scale)
     if not cells:
         raise InputError("cells: there are none (expected at least one); draw something first")
     if len(pens) > 2:
@@ -94,6 +104,16 @@ def cells_page(
             text = fitted_text(cell.text, width, letters)
             captions.append(Caption(text, left + width / 2, top + height - (LINE - 1.3) * letters, letters))
     return Scene(page, tuple(pens), tuple(objects), tuple(captions))
+
+
+def _enlarged(cells: Sequence[Cell], one_scale: bool) -> list[Cell]:
+    """Cells in which drawings of small units are seen: all by one factor, or each that was given by its own."""
+    if one_scale:
+        sketches = enlarged([cell.sketch for cell in cells])
+    else:
+        given = [cell.given >= cell.sketch.point_count for cell in cells]
+        sketches = [enlarged([cell.sketch])[0] if own else cell.sketch for cell, own in zip(cells, given, strict=True)]
+    return [replace(cell, sketch=sketch) for cell, sketch in zip(cells, sketches, strict=True)]
 
 
 def _page(cells: Sequence[Cell], row: bool, texts: bool) -> tuple[Page, int]:

@@ -391,3 +391,13 @@ def test_the_artist_composes_and_removes_what_is_hidden():
     for one, other in zip(whole.objects, same.objects, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(one.lines, other.lines, strict=True))
     assert scene._repr_svg_().startswith("<?xml")
+
+
+@pytest.mark.parametrize("side", [1e-5, 1.0, 24.0, 255.0, 1e6])
+def test_given_strokes_may_be_of_any_unit(side):
+    """Their size on the page is what the object says, whatever their numbers; only what has none is a dot."""
+    square = Sketch((np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]) * side,))
+    things = [Thing("card", square, at=("50%", "50%"), size="40mm"), Thing("dot", Sketch((np.full((1, 2), side),)))]
+    card, dot = compose(Composition(things, "a6", seed=1), ARTIST).objects
+    assert (card.bounds.width, card.bounds.height) == pytest.approx((40, 40))
+    assert (dot.bounds.width, dot.bounds.height) == (0, 0)

@@ -97,3 +97,15 @@ def test_what_cannot_be_is_refused():
         cells_page([])
     with pytest.raises(InputError, match="pens: there are 3"):
         cells_page([Cell(TWO)], pens=[Pen(name, "red") for name in "abc"])
+
+
+@pytest.mark.parametrize("side", [1e-5, 1.0, 24.0])
+def test_a_given_drawing_of_small_units_is_as_large_as_any(side):
+    """An icon is drawn in 24 units, other drawings in one: that is no slip of the pen."""
+    small = sketch([(0, 0), (side, 0), (side, side)])
+    large = sketch([(0, 0), (255, 0), (255, 255)])
+    given, drawn = cells_page([Cell(small, 3), Cell(large)]).objects
+    assert given.bounds.width == pytest.approx(drawn.bounds.width)
+    whole = cells_page([Cell(small, 1)], one_scale=True).objects
+    expected = cells_page([Cell(large, 1)], one_scale=True).objects
+    assert [each.bounds.width for each in whole] == pytest.approx([each.bounds.width for each in expected])
