@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 from click.core import ParameterSource
@@ -85,7 +85,7 @@ def refine(
     while True:
         if asks:
             click.echo("> ", err=True, nl=False)
-        line = sys.stdin.readline(LONGEST_COMMAND)
+        line = _read_line(sys.stdin)
         command, _, argument = line.strip().partition(" ")
         if asks and not line:
             click.echo(err=True)
@@ -97,6 +97,14 @@ def refine(
                 say_hidden(artist, [work.now.name])
         except SketchError as error:
             say(f"error: {escape(str(error))}")
+
+
+def _read_line(stream: TextIO) -> str:
+    """One line; of a longer one than LONGEST_COMMAND the beginning, and what is over is no command of its own."""
+    line = rest = stream.readline(LONGEST_COMMAND)
+    while rest and not rest.endswith("\n"):
+        rest = stream.readline(LONGEST_COMMAND)
+    return line
 
 
 def _do(work: Refinement, command: str, argument: str, out: str | None) -> None:

@@ -118,3 +118,11 @@ def test_help_lists_the_commands():
         "quit",
     ):
         assert f"\n{command} " in f"\n{listed}"
+
+
+def test_what_is_over_the_longest_line_is_no_command(folder):
+    """A line of a million characters is one mistake, whatever stands at its end."""
+    result = refine("x" * 5000 + "save a.svg\n" + "y" * 10**6 + "\nsave b.svg\n")
+    assert result.exit_code == 0
+    assert result.stderr.count("is no command") == 2
+    assert [path.name for path in folder.iterdir()] == ["b.svg"]
