@@ -85,6 +85,8 @@ def leave(main: Callable[[], Any]) -> NoReturn:
     What Python and onnxruntime do at the end, freeing object after object, takes a tenth of a drawing's time, and the
     system does it anyway. Files are written and closed by then; only what waits in the standard streams is not.
     """
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        _fill_standard_streams()
     gc.disable()  # a command is over before cycles of garbage amount to anything
     code: object = 0
     try:
@@ -94,6 +96,16 @@ def leave(main: Callable[[], Any]) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         _silence(stream)
     os._exit(code if isinstance(code, int) else 1)
+
+
+def _fill_standard_streams() -> None:
+    """Open nothing in the place of standard streams that are closed.
+
+    Else the next file to be opened would get the number of one, and what a library has to say would go into that file.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
 
 
 def say(message: str) -> None:
@@ -174,7 +186,8 @@ class _Contract(click.Command):
         with _signals():
             try:
                 result = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-                sys.stdout.flush()  # a full disk behind `>` shows here, not as noise at the interpreter's end
+                if sys.stdout is not None:  # it is where whoever started us closed it
+                    sys.stdout.flush()  # a full disk behind `>` shows here, not as noise at the interpreter's end
             except Exception as error:  # the one place that turns errors into exit codes
                 _end(error, prog_name or self.name or Path(sys.argv[0]).name)
             except Stopped as stopped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,8 @@ def check_output(
         raise InputError("--out: missing; name the file to write, such as star.svg, or - for standard output")
     if out is None and format is not None:
         raise InputError("--format: is that of a file; name one with --out, or leave it out")
+    if out == STANDARD_OUTPUT and sys.stdout is None:
+        raise InputError("--out: - is standard output, which is closed; name a file instead")
     chosen = "svg" if out is None else format_of(out, format)
     watched = None
     if live is not None:

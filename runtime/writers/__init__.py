@@ -185,6 +185,8 @@ def _sketches(drawing: Sketch | Sequence[Sketch]) -> list[Sketch]:
 
 def write_standard_output(content: bytes) -> None:
     """Write bytes to standard output, past the text layer, which would change line ends and encoding."""
+    if sys.stdout is None:
+        raise UnfinishedError("standard output: is closed; name a file instead")
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(content)

@@ -374,3 +374,16 @@ def test_a_process_that_leaves_at_once_loses_nothing(args, code, tmp_path):
     assert done.returncode == code
     text = (tmp_path / ("err" if code else "out")).read_text()
     assert text.startswith("error: ") if code else "--version" in text
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_closed_standard_stream_is_no_fault(closed, tmp_path):
+    """The command does its work, and no file that it opens gets the number of the stream."""
+    body = "    with open('made', 'wb') as made:\n        made.write(str(made.fileno()).encode())\n"
+    script = HEAD + body + "\nfrom sketch_edge.cli.command import leave\nleave(main)\n"
+    (tmp_path / "command.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "command.py"], cwd=tmp_path, preexec_fn=lambda: os.close(closed), check=False, timeout=60
+    )
+    assert done.returncode == 0
+    assert int((tmp_path / "made").read_text()) > 2

@@ -14,12 +14,13 @@ from click.testing import CliRunner, Result
 from sketch_edge.cli import draw as module
 from sketch_edge.cli.draw import main
 from sketch_edge.runtime.artist import load
+from sketch_edge.runtime.errors import InputError, UnfinishedError
 from sketch_edge.runtime.layout import LAYOUTS
 from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.plot.order import ORDERS
 from sketch_edge.runtime.provider import CHOICES
 from sketch_edge.runtime.scenes.composition import SIZES
-from sketch_edge.runtime.writers import FORMATS, render
+from sketch_edge.runtime.writers import FORMATS, render, write_standard_output
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"
 STAR = ("--class", "star", "--seed", "12")
@@ -387,3 +388,12 @@ def test_the_console_command_is_installed():
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert done.stderr == "error: class 'stra': is not among the 3 classes of tiny; the nearest: star\n"
+
+
+def test_a_closed_standard_output_is_refused_before_it_is_drawn(monkeypatch):
+    """There is nowhere to write to."""
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(InputError, match="--out: - is standard output, which is closed"):
+        main.main(["-c", "star", "--model", "absent.zip", "-o", "-"], standalone_mode=False)
+    with pytest.raises(UnfinishedError, match="standard output: is closed"):
+        write_standard_output(b"")
