@@ -148,7 +148,7 @@ def _is_entry(entry: object) -> bool:
     return (
         isinstance(entry, dict)
         and entry.keys() == set(HISTORY)
-        and all(type(value) is float for value in entry.values())
+        and all(type(value) is float and not LARGEST < abs(value) < math.inf for value in entry.values())
     )
 
 

@@ -4,6 +4,7 @@ import gzip
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -277,6 +278,23 @@ def test_a_cut_gzip_file_is_refused(tmp_path):
     packed = gzip.compress("".join(json.dumps(CAT | {"key_id": str(i)}) + "\n" for i in range(5000)).encode())
     path.write_bytes(packed[: len(packed) // 2])
     assert refused(path).startswith(": is a damaged or cut gzip file")
+
+
+def test_a_gzip_header_without_end_is_refused(tmp_path):
+    """Its name is read byte by byte, which would take a minute for these megabytes."""
+    path = tmp_path / "cat.ndjson.gz"
+    path.write_bytes(b"\x1f\x8b\x08\x08" + bytes(6) + b"x" * 20_000_000)
+    start = time.monotonic()
+    assert "a header without end" in refused(path)
+    assert time.monotonic() - start < 2
+
+
+def test_a_word_that_no_class_can_have_is_not_remembered(tmp_path):
+    """Records of other classes are passed over, and so are their names where these have megabytes."""
+    path = write(tmp_path / "x.ndjson", {"word": "a" * 1000, "drawing": []}, {"word": "dog", "drawing": []})
+    reader = DrawingReader(path, classes={"cat"})
+    assert list(reader) == []
+    assert reader.words == {"dog"}
 
 
 def test_a_gzip_bomb_is_refused(tmp_path):

@@ -218,6 +218,7 @@ def _put(*path_and_value):
         (_put("state", "rate_factor", 2.0), r"state\.rate_factor: is 2\.0"),
         (_put("state", "history", {}), r"state\.history: is an object"),
         (_put("state", "history", [{"step": 1.0}]), r"state\.history: is a list"),
+        (_put("state", "history", [dict.fromkeys(HISTORY, 1e300)]), r"state\.history: is a list"),
     ],
 )
 def test_a_part_that_is_missing_or_of_another_kind_is_refused_by_name(shapes, begun, change, what):

@@ -96,13 +96,15 @@ def tabulate(answers: list[Path], key: Path) -> list[Graded]:
     """
     truth = _read(key, "items", list)
     sources = [_source(key, item) for item in truth["items"]]
+    places = {str(number) for number in range(len(sources))}
     counts: dict[str, list[int]] = {source: [0, 0, 0] for source in [REAL, *sorted(set(sources) - {REAL})]}
     for path in answers:
         found = _read(path, "answers", dict)
         if found.get("page") != truth.get("page"):
             raise InputError(f"{path}: answers another page than {key} is the key of; name the report with --out")
         for number, grade in found["answers"].items():
-            if not (isinstance(number, str) and number.isdecimal() and len(number) < 9 and int(number) < len(sources)):
+            # as the page writes it: "7" and "07" would count one drawing twice
+            if number not in places:
                 raise InputError(f"{path}:answers: {short(number)} is no drawing of the page (0 to {len(sources) - 1})")
             if grade not in GRADES:
                 raise InputError(f"{path}:answers.{number}: is {short(grade)} (expected one of {', '.join(GRADES)})")

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from sketch_edge.runtime.drawings import check_name, find_word, parse_record, read_records
+from sketch_edge.runtime.drawings import NAME_LIMIT, check_name, find_word, parse_record, read_records
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.train.readers.drawing import Drawing, encode_svg
 from sketch_edge.train.readers.sketchrnn import LARGEST_FILE, read_sketchrnn
@@ -89,7 +89,8 @@ class DrawingReader:
             raise DataError(f"{self.path}: cannot be read ({error.strerror or error}); check it") from error
 
     def _wanted(self, word: str) -> bool:
-        self.words.add(word)
+        if len(word) <= NAME_LIMIT:  # what is longer is no class, and may be megabytes
+            self.words.add(word)
         return self.classes is None or word in self.classes
 
     def _sketchrnn(self, source: HashedFile) -> Iterator[Drawing]:

@@ -29,6 +29,9 @@ GZIP_FLOOR = 1 << 20
 
 PIECE = 1 << 20
 
+LONGEST_NAME = 1 << 16
+"""Bytes that gzip's reader asks for one by one: a name or a comment in a header, or zeros behind the last member."""
+
 
 def find_kind(path: Path) -> Kind:
     """Tell the kind of a file by its first bytes, and of a zip by its members.
@@ -102,6 +105,7 @@ class HashedFile(io.RawIOBase):
         self._digest = hashlib.sha256()
         self.size = os.fstat(self._file.fileno()).st_size
         self.count = 0
+        self._single = 0
 
     def readable(self) -> bool:
         """Say yes."""
@@ -110,6 +114,9 @@ class HashedFile(io.RawIOBase):
     def readinto(self, buffer: object) -> int:
         """Read into `buffer`; the number of bytes, 0 at the end."""
         view = memoryview(buffer)  # type: ignore[arg-type]
+        self._single = self._single + 1 if len(view) == 1 else 0
+        if self._single > LONGEST_NAME:
+            raise gzip.BadGzipFile("a header without end")
         content = self._file.read(len(view))
         view[: len(content)] = content
         self._digest.update(content)

@@ -95,6 +95,8 @@ def test_no_answers_are_a_wide_interval(folder):
         ({"answers": []}, "is no JSON of format 1 with answers"),
         ({"answers": {"40": "real"}}, "'40' is no drawing of the page (0 to 39)"),
         ({"answers": {"-1": "real"}}, "'-1' is no drawing"),
+        ({"answers": {"7": "real", "07": "real"}}, "'07' is no drawing"),
+        ({"answers": {"\u0663": "real"}}, "is no drawing"),
         ({"answers": {"²": "real"}}, "is no drawing"),
         ({"answers": {"1": "perhaps"}}, "answers.1: is 'perhaps'"),
         ({"answers": {"1": ["real"]}}, "answers.1: is a list"),
