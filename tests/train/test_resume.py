@@ -13,7 +13,7 @@ from sketch_edge.runtime.errors import CheckpointError, InputError  # noqa: E402
 from sketch_edge.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from sketch_edge.train.config import Config, ModelConfig, TrainConfig  # noqa: E402
 from sketch_edge.train.loop import Trainer  # noqa: E402
-from sketch_edge.train.resume import Machine, State, read_state  # noqa: E402
+from sketch_edge.train.resume import HISTORY, Machine, State, read_state  # noqa: E402
 
 MODEL = ModelConfig(encoder_hidden=8, decoder_hidden=16, latent=4, class_embedding=4, mixtures=3, dropout=0.2)
 SETTINGS = TrainConfig(
