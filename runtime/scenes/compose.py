@@ -103,6 +103,7 @@ def _check_inside(composition: Composition, member: int, each: Placed, pen_mm: f
     if beyond[side] > OUTSIDE_MM:
         thing = composition.members[member].thing
         key = "at" if thing.at is not None else "size" if thing.size is not None else ""
+        distance = f"{beyond[side]:.1f}" if beyond[side] >= 0.1 else f"{beyond[side]:.1g}"
         composition.refuse_member(
-            member, key, f"ends {beyond[side]:.1f} mm beyond the {side} margin; move it, or make it smaller"
+            member, key, f"ends {distance} mm beyond the {side} margin; move it, or make it smaller"
         )

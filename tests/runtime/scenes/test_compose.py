@@ -401,3 +401,9 @@ def test_given_strokes_may_be_of_any_unit(side):
     card, dot = compose(Composition(things, "a6", seed=1), ARTIST).objects
     assert (card.bounds.width, card.bounds.height) == pytest.approx((40, 40))
     assert (dot.bounds.width, dot.bounds.height) == (0, 0)
+
+
+def test_a_hair_beyond_the_margin_is_not_said_to_be_nothing():
+    """0.0 mm would leave nothing to mend."""
+    with pytest.raises(InputError, match=r"ends 0\.03 mm beyond the upper margin"):
+        scene_of(thing("card", at=("50mm", "39.975mm"), size="70mm"), page=Page(100, 100, 5), pens=[Pen(width_mm=0.01)])
