@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -375,6 +376,7 @@ def _no_provider(runtime: Any, provider: str, reason: str) -> str:
 Ports = Mapping[str, tuple[str, tuple[int | None, ...]]]
 
 
+@lru_cache(maxsize=64)
 def signature(member: str, sizes: Sizes) -> tuple[Ports, Ports]:
     """Inputs and outputs that a member must have: name to (type, shape), None for a free dimension."""
     latent = sizes.latent
