@@ -151,6 +151,15 @@ class Artist:
         """What sketches of the class `name` are called: its name as the model has it."""
         return self.classes[self.class_id(name)]
 
+    def artist_of(self, name: str) -> Artist:
+        """The artist of the bundle that draws the class `name`: itself, unless it is a folder of several.
+
+        Raises:
+            InputError: an unknown class.
+        """
+        self.class_id(name)
+        return self
+
     def most_points(self, name: str) -> int:
         """Points at which sketches of the class `name` are cut where nobody says another number."""
         self.class_id(name)
@@ -230,7 +239,7 @@ class Artist:
         seed, tau, most = _checked_seed(seed), _checked_temperature(temperature), self._checked_points(max_points)
         first = _checked_integer("index", first_index, 0, KEY_LIMIT - max(1, len(ids)))
         jobs = [self._job(class_id, seed, first + number, tau) for number, class_id in enumerate(ids)]
-        chosen = Knobs(**knobs).fitting(self.manifest)
+        chosen = Knobs.named(knobs).fitting(self.manifest)
         drawn = self._rows(jobs, most, chosen)
         how = chosen.describe()
         return (self._sketch(job, rows, how) for job, rows in zip(jobs, drawn, strict=True))
@@ -287,7 +296,7 @@ class Artist:
             self._job(class_id, seed, index, _checked_temperature(temperature)),
             self._checked_points(max_points),
         )
-        chosen = Knobs(**knobs).fitting(self.manifest)
+        chosen = Knobs.named(knobs).fitting(self.manifest)
         rows = stream_rows(self._session, self.manifest, job, self.manifest.defaults.temperature, most, chosen)
         return Stream(_points(rows, self.manifest.grid), self.classes[class_id], seed, job.index)
 
@@ -422,7 +431,7 @@ class Artist:
         from sketch_edge.runtime.together.redraw import Settings
 
         own = ("seed", "index", "temperature", "max_points")
-        knobs = Knobs(**{key: value for key, value in options.items() if key not in own})  # type: ignore[arg-type]
+        knobs = Knobs.named({key: value for key, value in options.items() if key not in own})
         return Settings(
             _checked_seed(options.get("seed")),
             _checked_integer("index", options.get("index", 0), 0, KEY_LIMIT - 1),

@@ -14,8 +14,9 @@ Greedy drawing is temperature 0.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -64,6 +65,24 @@ class Knobs:
             if isinstance(top, bool) or not isinstance(top, int | np.integer) or not 1 <= top <= MOST_MIXTURES:
                 raise InputError(f"top_k {short(top)}: choose a whole number, 1 to {MOST_MIXTURES}")
             object.__setattr__(self, "top_k", int(top))
+
+    @classmethod
+    def named(cls, options: Mapping[str, Any]) -> Knobs:
+        """Those of a caller, by name.
+
+        Raises:
+            TypeError: there is no option of a name, as for any function; says which is nearest.
+            InputError: as `Knobs`.
+        """
+        known = ("seed", "index", "temperature", "max_points", *KnobOptions.__annotations__)
+        for name in options:
+            if name not in KnobOptions.__annotations__:
+                import difflib
+
+                near = difflib.get_close_matches(name[:60], known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+                raise TypeError(f"unknown option {short(name)}; {hint}")
+        return cls(**options)
 
     def fitting(self, manifest: Manifest) -> Knobs:
         """These settings, if a model has what they choose from.

@@ -305,3 +305,10 @@ def test_bad_orders_are_refused(artist):
     for order in (Order("horse", 1), Order("cat", -1), Order("cat", 1, 2**64), Order("cat", 1, 0, 11)):
         with pytest.raises(InputError):
             artist.draw_orders([order])
+
+
+def test_one_bundle_is_the_artist_of_all_its_classes(artist):
+    """So that callers need not ask whether they loaded a folder."""
+    assert artist.artist_of("star") is artist
+    with pytest.raises(InputError, match="class 'stra'"):
+        artist.artist_of("stra")

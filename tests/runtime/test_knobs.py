@@ -194,3 +194,18 @@ def test_bad_knobs_are_refused(artist, knob, value, message):
     """Before anything is drawn."""
     with pytest.raises(InputError, match=message):
         artist.draw("star", **{knob: value})
+
+
+@pytest.mark.parametrize("method", ["draw", "stream", "vary"])
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("sed", r"unknown option 'sed'; did you mean seed\?"),
+        ("colour", "unknown option 'colour'; there are seed, index,"),
+    ],
+)
+def test_options_of_other_names_are_refused(artist, method, option, message):
+    """As any function refuses them, with the nearest."""
+    thing = artist.draw("star", seed=1) if method == "vary" else "star"
+    with pytest.raises(TypeError, match=message):
+        getattr(artist, method)(thing, **{option: 1})
