@@ -37,7 +37,7 @@ import numpy.typing as npt
 
 from sketch_edge.runtime.errors import DataError
 from sketch_edge.runtime.files import read_beginning, write_atomic
-from sketch_edge.runtime.manifest import refuse_constant, short_name, without_repeats
+from sketch_edge.runtime.manifest import refuse_constant, short, short_name, without_repeats
 from sketch_edge.train.archive import open_archive
 from sketch_edge.train.credit import QUICKDRAW, check_credit
 from sketch_edge.train.npy import Header, read_header
@@ -351,6 +351,8 @@ def _read_sources(path: Path, text: npt.NDArray[Any]) -> tuple[Source, ...]:
         texts = isinstance(source.name, str) and isinstance(source.sha256, str)
         if not texts or type(source.drawings) is not int or not isinstance(source.synthetic, bool):
             raise DataError(f"{path}:sources: has a value of another type than expected; {AGAIN}")
+        if not 0 <= source.drawings < 1 << 63:
+            raise DataError(f"{path}:sources: has {short(source.drawings)} drawings of a file; {AGAIN}")
     return sources
 
 

@@ -205,6 +205,8 @@ Change = Callable[[dict[str, Any]], None]
         ("sources", np.array('[{"name": "x"}]'), ":sources: is not the expected JSON"),
         ("sources", np.array('[{"name": 1, "sha256": "", "drawings": 1}]'), ":sources: has a value of another type"),
         ("sources", np.array('[{"name": "", "sha256": "", "drawings": 1.5}]'), ":sources: has a value of another type"),
+        ("sources", np.array('[{"name": "", "sha256": "", "drawings": -1}]'), ":sources: has -1 drawings of a file"),
+        ("sources", np.array(f'[{{"name": "", "sha256": "", "drawings": {10**900}}}]'), ":sources: has a huge number"),
     ],
 )
 def test_an_array_that_is_not_what_it_has_to_be_is_named(path, name, array, what):

@@ -108,6 +108,8 @@ def load_weights(path: Path, key: str, classes: int) -> dict[str, torch.Tensor] 
         expected = {name: tuple(each.shape) for name, each in Network(classes).state_dict().items()}
         if {name: tuple(each.shape) for name, each in arrays.items()} != expected:
             return None
+        if not all(np.isfinite(each).all() for each in arrays.values()):  # nothing would be told from anything
+            return None
         return {name: torch.from_numpy(each) for name, each in arrays.items()}
     except Exception:  # whatever is wrong with it, another one can be trained
         return None

@@ -13,6 +13,7 @@ from sketch_edge.train.evaluate.classifier import ClassifierSettings  # noqa: E4
 from sketch_edge.train.evaluate.evaluation import evaluate  # noqa: E402
 from sketch_edge.train.evaluate.figures import Options  # noqa: E402
 from sketch_edge.train.evaluate.grading import make_grading  # noqa: E402
+from sketch_edge.train.evaluate.keep import _pack  # noqa: E402
 from sketch_edge.train.evaluate.report import render  # noqa: E402
 from tests.train.evaluate.toys import CLASSES, Toy, memoriser, one_trick, perfect, scribbler, toy_data  # noqa: E402
 
@@ -171,7 +172,7 @@ def test_only_classes_that_all_models_draw_are_measured(data):
 
 
 def test_kept_classifier_makes_the_second_report_quick_and_equal(tmp_path):
-    """It lies beside the data set; a damaged one is trained again."""
+    """It lies beside the data set; a damaged one, or one that tells nothing, is trained again."""
     path = tmp_path / "data.npz"
     toy_data(train=30, test=10).save(path)
     options = Options(count=4, bootstrap=20, repeats=2, classifier=ClassifierSettings(steps=20, batch=16))
@@ -190,6 +191,14 @@ def test_kept_classifier_makes_the_second_report_quick_and_equal(tmp_path):
     kept.write_bytes(bytes(content))
     assert evaluate([perfect()], path, options, watch=watch).to_dict() == first
     assert trained.count("classifier") == 40
+    with np.load(kept) as file:
+        arrays = {name: file[name] for name in file.files}
+    key = str(arrays.pop("key"))
+    del arrays["sha256"]
+    arrays = {name: np.full_like(each, np.nan) if each.dtype.kind == "f" else each for name, each in arrays.items()}
+    kept.write_bytes(_pack(arrays, key))
+    assert evaluate([perfect()], path, options, watch=watch).to_dict() == first
+    assert trained.count("classifier") == 60
 
 
 def test_synthetic_drawings_are_measured_like_a_model():
