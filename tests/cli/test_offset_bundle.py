@@ -54,7 +54,7 @@ def test_it_draws_for_a_machine(provider):
         "--class", "star", "--seed", "3", "--out", "a.gcode", "--machine", "grbl-servo", "--provider", provider
     )
     assert result.exit_code == 0, result.stderr
-    assert "strokes for grbl-servo" in result.stderr
+    assert "1 stroke for grbl-servo" in result.stderr
     assert Path("a.gcode").read_text().count("\nG1") > 5
 
 
