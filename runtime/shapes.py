@@ -82,12 +82,7 @@ class Shapes:
         shapes = [self._shapes[name] if name else None for name in node.inputs]
         try:
             found = RULES[node.operator](self, node, shapes)
-        except (
-            IndexError,
-            TypeError,
-            ValueError,
-            AttributeError,
-        ) as error:  # a rank or an attribute is not as it must be
+        except (LookupError, TypeError, ValueError, AttributeError) as error:  # a rank or an attribute is amiss
             raise ShapeError(f"takes {short(shapes)} (expected other shapes or attributes)") from error
         for name, shape in zip(node.outputs, found, strict=False):
             if name:

@@ -134,6 +134,19 @@ def growing_state(model: Any) -> None:
     body.output[2].name = "h_twice"
 
 
+def without(name: str, operator: str) -> Callable[[Any], None]:
+    """Leave out an attribute of the first node of an operator."""
+
+    def change(model: Any) -> None:
+        found = next(each for each in model.graph.node if each.op_type == operator)
+        kept = [each for each in found.attribute if each.name != name]
+        assert len(kept) < len(found.attribute)
+        del found.attribute[:]
+        found.attribute.extend(kept)
+
+    return change
+
+
 def other_value(attribute: str, operator: str, value: Any, *, inside: bool = False) -> Callable[[Any], None]:
     """Give a change that sets or adds an attribute."""
 
@@ -361,6 +374,8 @@ HOSTILE = [
     ("start.onnx", adds(node("Sigmoid", ["z"], ["extra"])), "operator 'Sigmoid'"),
     ("draw.onnx", adds(node("ArgMax", ["x"], ["extra"])), "operator 'ArgMax'"),
     ("encode.onnx", other_value("activations", "LSTM", ["Tanh"]), "kind 8"),
+    ("encode.onnx", without("hidden_size", "LSTM"), "expected other shapes or attributes"),
+    ("encode.onnx", without("direction", "LSTM"), "units, or gives all its states"),
     ("encode.onnx", other_value("clip", "LSTM", 1.0), "attribute 'clip'"),
     ("draw.onnx", other_value("axis", "Gather", 7, inside=True), "has the axis 7"),
     ("draw.onnx", other_value("keepdims", "ArgMax", 7.5, inside=True), "attribute 'keepdims'"),
