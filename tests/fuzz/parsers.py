@@ -32,6 +32,7 @@ from sketch_edge.runtime.plot.machine import MACHINES, Machine, load_machine, ma
 from sketch_edge.runtime.scene import Pen
 from sketch_edge.runtime.scenes.scene_file import parse_composition
 from sketch_edge.runtime.session import load_graph
+from tests.fuzz.drawn import drawn_by
 from tests.magenta_files import make as make_magenta
 
 TESTS = Path(__file__).parents[1]
@@ -235,6 +236,12 @@ TOML_WORDS = (
 ZIP_WORDS = (b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"\xff\xff\xff\xff", b"\x08\x00", b"manifest.json", b"../")
 WIRE_WORDS = (b"\xff" * 9 + b"\x01", b"\x80\x80\x80\x80\x10", b"\x0a\x00", b"\x3a\x02", b"body", b"Loop", b"\x28\x05")
 
+ENGINES = {
+    "cpu": ("runtime/session.py", "blocks.py", "sampler.py"),
+    "numpy": ("plain/session.py", "interpreter.py", "operators.py", "arithmetic.py"),
+}
+"""Providers, and what runs graphs with them."""
+
 
 def _machines() -> list[bytes]:
     return [(MACHINES / f"{name}.toml").read_bytes() for name in machine_names()]
@@ -340,6 +347,17 @@ def parsers() -> list[Parser]:
             lambda: [offset.members["step.onnx"]],
             graph_modules,
             (*WIRE_WORDS, b"Softmax", b"LayerNormalization", b"MatMul", b"Reshape"),
+        ),
+        *(
+            Parser(
+                f"drawn-{provider}{suffix}",
+                drawn_by(bundle, provider),
+                lambda bundle=bundle: list(bundle.members.values()),  # type: ignore[misc]
+                modules,
+                WIRE_WORDS,
+            )
+            for provider, modules in ENGINES.items()
+            for suffix, bundle in (("", tiny), ("-offset", offset))
         ),
         Parser("record", _record, lambda: list(DRAWINGS), ("runtime/drawings.py",), JSON_WORDS),
         Parser(
