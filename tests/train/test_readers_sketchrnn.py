@@ -331,6 +331,15 @@ def test_a_text_encoded_many_times_cannot_outgrow_the_file():
         read_arrays(memoryview(start + b"h\x00h\x01h\x02\x86R" * 4000), 4000)
 
 
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_arrays_with_element_types_of_their_own_are_read(protocol):
+    """An array that came from another process brings its element type: numpy writes it again for each of them."""
+    arrays = [np.frombuffer(LINE.tobytes(), np.dtype("<i2", copy=True)).reshape(3, 3) for _ in range(2000)]
+    content = pickle.dumps(object_array(*arrays), protocol)
+    assert content.count(b"i2") >= 2000
+    assert np.array_equal(read_arrays(memoryview(content), 2000)[1999], LINE)
+
+
 def test_one_array_named_many_times_takes_no_memory():
     """numpy writes an array that stands twice in a list once: both places share its rows."""
     arrays = read_arrays(memoryview(pickle.dumps(object_array(*[LINE] * 1000), 4)), 1000)

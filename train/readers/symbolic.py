@@ -19,14 +19,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-STEPS_PER_ARRAY = 40
-"""Opcodes spent on one array: the dialects use 20 to 30."""
+STEPS_PER_ARRAY = 52
+"""Opcodes spent on one array: the dialects use 20 to 30, and 20 more where each array brings an element type of its
+own, as arrays do that came from other processes."""
 
 SPARE_STEPS = 4096
 """Opcodes for all that stands around the arrays, batches included."""
 
 MEMO_PER_ARRAY = 12
-"""Values remembered for one array: the dialects remember 3 to 9."""
+"""Values remembered for one array: the dialects remember 3 to 12."""
 
 STACK_LIMIT = 32_768
 """Pickle appends in batches of 1000 and keeps at most a dozen values for each array under construction."""
