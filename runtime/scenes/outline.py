@@ -38,6 +38,10 @@ SMALLEST = 1e-9
 MOST_BRIDGES = 50_000
 """Bridges of a drawing; a drawn thing has ten."""
 
+MANY_BRIDGES, NEAREST = 2000, 4
+"""Where there are over so many, an end has bridges to its own line and the nearest others alone: the ends of hatching
+are near to dozens of others, and bridges to all of them would cross in millions of places."""
+
 LOOP_SHARE = 0.2
 """An end is joined to its own line over any gap up to this share of the way along the line: a bow that is all but
 closed is closed, whatever its size, and small hooks stay."""
@@ -130,29 +134,40 @@ def bridges(lines: Sequence[Floats], gap: float) -> Floats:
     """Segments, shape (n, 2, 2), from the ends of lines to other lines that are at most `gap` away, and to their own.
 
     Each goes to the nearest point of that line. There is none where the end overshoots: where its line meets the other
-    so soon before the end that the bridge would enclose but a sliver. No line may repeat a point.
+    so soon before the end that the bridge would enclose but a sliver. No line may repeat a point. Of over MANY_BRIDGES
+    those to the NEAREST lines are kept.
     """
     parts = _Segments.of(lines)
     totals = np.bincount(parts.owner, parts.lengths, len(lines))
     owners, others, ways = _meetings(parts)
     first = np.searchsorted(owners, np.arange(len(lines) + 1)).tolist()
-    found: list[Floats] = []
-    for line, points in enumerate(lines):
-        tails = np.full((2, len(lines)), np.inf)  # from each end, the way back to where the line meets each line
-        met = slice(first[line], first[line + 1])
-        other, way = others[met], ways[met]
-        np.minimum.at(tails[0], other, way)
-        np.minimum.at(tails[1], other, totals[line] - way)
-        for tail, end, turned in ((tails[0], points[0], False), (tails[1], points[-1], True)):
-            found += _bridges_of(parts, line, end, tail, gap, totals[line] if turned else None)
-        check_tangle(len(found), MOST_BRIDGES)
-    return np.array(found).reshape(-1, 2, 2)
+    for most in (len(lines), NEAREST):
+        found = [np.zeros((0, 2, 2))]
+        count = 0
+        for line, points in enumerate(lines):
+            tails = np.full((2, len(lines)), np.inf)  # from each end, the way back to where the line meets each line
+            met = slice(first[line], first[line + 1])
+            other, way = others[met], ways[met]
+            np.minimum.at(tails[0], other, way)
+            np.minimum.at(tails[1], other, totals[line] - way)
+            for tail, end, total in ((tails[0], points[0], None), (tails[1], points[-1], totals[line])):
+                found.append(_bridges_of(parts, line, end, tail, gap, total, most))
+                count += len(found[-1])
+            if count > MANY_BRIDGES and most > NEAREST:
+                break
+            check_tangle(count, MOST_BRIDGES)
+        else:
+            break
+    return np.concatenate(found)
 
 
 def _bridges_of(
-    parts: _Segments, line: int, end: Floats, tail: Floats, gap: float, total: float | None
-) -> list[Floats]:
-    """The bridges from one end of a line; `total`, its length, is given for the last end, None for the first."""
+    parts: _Segments, line: int, end: Floats, tail: Floats, gap: float, total: float | None, most: int
+) -> Floats:
+    """The bridges from one end of a line, (n, 2, 2), to its own line and `most` others.
+
+    `total`, its length, is given for the last end, None for the first.
+    """
     squares = np.maximum(parts.lengths**2, 1e-300)  # of steps that are all but nothing, it is 0
     share = np.clip(((end - parts.starts) * parts.steps).sum(axis=1) / squares, 0, 1)
     nearest = parts.starts + share[:, None] * parts.steps
@@ -172,7 +187,10 @@ def _bridges_of(
         chosen = chosen[~own[chosen] | (np.abs(swept[chosen]) >= 2 * LOOP_AREA * away[chosen] ** 2)]
     chosen = chosen[np.lexsort((away[chosen], parts.owner[chosen]))]
     _, first = np.unique(parts.owner[chosen], return_index=True)
-    return [np.stack([end, nearest[segment]]) for segment in chosen[first]]
+    chosen = chosen[first]
+    if len(chosen) > most:
+        chosen = chosen[np.lexsort((away[chosen], ~own[chosen]))[: most + 1]]
+    return np.stack([np.broadcast_to(end, (len(chosen), 2)), nearest[chosen]], axis=1)
 
 
 def _meetings(parts: _Segments) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:

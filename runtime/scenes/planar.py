@@ -22,6 +22,11 @@ GRID_BITS = 30
 """Coordinates are 0 .. 2**30: a cross product of two differences is below 2**61 and fits an int64, doubled too."""
 
 _KEY_BITS = 31
+_BAND_BITS = 22
+"""Height of the bands in which long segments are looked at, 256 of them."""
+
+_MOST_BANDS = 512
+
 _FEW_PAIRS = 100_000
 """So many are compared one by one, which is quicker than sorting."""
 
@@ -74,12 +79,25 @@ def box_pairs(
     compared = 0
     for width in np.unique(widths):
         some = np.flatnonzero(widths == width)
-        reach = _Reach.of(low, high, other_low[some], other_high[some])
-        compared += int(reach.counts.sum())
+        boxes = low, high, other_low[some], other_high[some]
+        reach = _Reach.of(*boxes, 1)
+        if (count := int(reach.counts.sum())) > _MOST_PAIRS:
+            reach = _Reach.of(*boxes, _bands(*boxes))
+            count = int(reach.counts.sum())
+        compared += count
         if bounded:
             check_tangle(compared, MOST_COMPARED)
-        for one, other in _swept(low, high, other_low[some], other_high[some], reach):
+        for one, other in _swept(*boxes, reach):
             yield one, some[other]
+
+
+def _bands(
+    low: npt.NDArray[Any], high: npt.NDArray[Any], other_low: npt.NDArray[Any], other_high: npt.NDArray[Any]
+) -> int:
+    """Into how many bands the page is cut, so that few boxes are in more than two of them."""
+    whole = max(high[:, 1].max(), other_high[:, 1].max()) - min(low[:, 1].min(), other_low[:, 1].min())
+    usual = max((high[:, 1] - low[:, 1]).mean(), (other_high[:, 1] - other_low[:, 1]).mean())
+    return int(np.clip(whole / (2 * max(usual, whole / _MOST_BANDS)), 1, _MOST_BANDS)) if whole > 0 else 1
 
 
 def check_tangle(count: int, most: int) -> None:
@@ -96,21 +114,51 @@ def check_tangle(count: int, most: int) -> None:
 
 @dataclass(frozen=True)
 class _Reach:
-    """Which others, in the order of their left sides, may meet each box."""
+    """Which others may meet each box: those that begin not far left of it, in each of the bands that it is in."""
 
     order: npt.NDArray[np.intp]
+    """Of the others, by band and left side."""
+    other_top: npt.NDArray[np.intp]
+    """The first band that each of these is in."""
+    box: npt.NDArray[np.intp]
+    top: npt.NDArray[np.intp]
+    """The first band that the box is in; a pair counts in the first that both are in."""
+    band: npt.NDArray[np.intp]
     first: npt.NDArray[np.intp]
     counts: npt.NDArray[np.intp]
 
     @classmethod
     def of(
-        cls, low: npt.NDArray[Any], high: npt.NDArray[Any], other_low: npt.NDArray[Any], other_high: npt.NDArray[Any]
+        cls,
+        low: npt.NDArray[Any],
+        high: npt.NDArray[Any],
+        other_low: npt.NDArray[Any],
+        other_high: npt.NDArray[Any],
+        bands: int,
     ) -> _Reach:
-        order = np.argsort(other_low[:, 0], kind="stable")
-        lefts = other_low[order, 0]
+        upper = min(low[:, 1].min(), other_low[:, 1].min())
+        step = (max(high[:, 1].max(), other_high[:, 1].max()) - upper) / bands or 1
+        box, top, band = _spread((low[:, 1] - upper) // step, (high[:, 1] - upper) // step)
+        other, other_top, other_band = _spread((other_low[:, 1] - upper) // step, (other_high[:, 1] - upper) // step)
+        order = np.lexsort((other_low[other, 0], other_band))
+        lefts, cuts = other_low[other[order], 0], np.searchsorted(other_band[order], np.arange(bands + 2))
         widest = (other_high[:, 0] - other_low[:, 0]).max()
-        first = np.searchsorted(lefts, low[:, 0] - widest, "left")
-        return cls(order, first, np.maximum(np.searchsorted(lefts, high[:, 0], "right") - first, 0))
+        first, last = np.zeros(len(box), np.intp), np.zeros(len(box), np.intp)
+        for number in range(bands + 1):
+            here, some = np.flatnonzero(band == number), lefts[cuts[number] : cuts[number + 1]]
+            first[here] = np.searchsorted(some, low[box[here], 0] - widest, "left") + cuts[number]
+            last[here] = np.searchsorted(some, high[box[here], 0], "right") + cuts[number]
+        return cls(other[order], other_top[order], box, top, band, first, np.maximum(last - first, 0))
+
+
+def _spread(
+    top: npt.NDArray[Any], bottom: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Boxes that reach from one band to another: for each box and band the box, its first band, and the band."""
+    top, bottom = top.astype(np.intp), bottom.astype(np.intp)
+    count = bottom - top + 1
+    box = np.repeat(np.arange(len(top)), count)
+    return box, top[box], np.arange(len(box)) - np.repeat(np.cumsum(count) - count - top, count)
 
 
 def _swept(
@@ -121,19 +169,25 @@ def _swept(
     reach: _Reach,
 ) -> Iterator[Pairs]:
     """Do the work of `box_pairs` for others of about the same width."""
-    order, first, counts = reach.order, reach.first, reach.counts
+    for row, place in _listed(reach.first, reach.counts):
+        one, other = reach.box[row], reach.order[place]
+        meet = (other_high[other, 0] >= low[one, 0]) & (other_low[other, 1] <= high[one, 1])
+        meet &= other_high[other, 1] >= low[one, 1]
+        meet &= np.maximum(reach.top[row], reach.other_top[place]) == reach.band[row]
+        yield one[meet], other[meet]
+
+
+def _listed(first: npt.NDArray[np.intp], counts: npt.NDArray[np.intp]) -> Iterator[Pairs]:
+    """Each number with each of the `counts` places from `first` on, some millions of pairs at a time at most."""
     ends = np.cumsum(counts, dtype=np.int64)
     done = 0
-    while done < len(low):
+    while done < len(counts):
         start = int(ends[done] - counts[done])
         last = max(done + 1, int(np.searchsorted(ends, start + _MOST_PAIRS, "right")))
         size = counts[done:last]
         one = np.repeat(np.arange(done, last), size)
         within = np.arange(len(one)) - np.repeat(np.cumsum(size) - size, size)
-        other = order[np.repeat(first[done:last], size) + within]
-        meet = (other_high[other, 0] >= low[one, 0]) & (other_low[other, 1] <= high[one, 1])
-        meet &= other_high[other, 1] >= low[one, 1]
-        yield one[meet], other[meet]
+        yield one, np.repeat(first[done:last], size) + within
         done = last
 
 
@@ -217,7 +271,7 @@ def _cut(edges: Integers, reach: int) -> Integers | None:
     keys = np.unique(np.concatenate([edges.ravel(), crossing_keys]))
     hot = _points(keys)
     cuts = [(one, crossing_keys), (other, crossing_keys)]
-    for edge, vertex in box_pairs(low - reach // 2, high + reach // 2, hot, hot, bounded=True):
+    for edge, vertex in _passed(starts, ends, reach // 2, hot):
         step, away = ends[edge] - starts[edge], hot[vertex] - starts[edge]
         near = 2 * np.abs(cross_product(step, away)) < reach * np.abs(step).sum(axis=1)
         along = (step * away).sum(axis=1)
@@ -235,6 +289,44 @@ def _cut(edges: Integers, reach: int) -> Integers | None:
     same = edge[1:] == edge[:-1]
     cut = _unique_edges(keys[:-1][same], keys[1:][same])
     return None if np.array_equal(cut, edges) else cut
+
+
+def _passed(starts: Integers, ends: Integers, reach: int, hot: Integers) -> Iterator[Pairs]:
+    """Which segments come near which points: of the pairs in whose box, by `reach` larger, the point is, all that do.
+
+    A long segment across the page has most points in its box and hardly one beside it; so it is looked at band by band.
+    """
+    low, high = np.minimum(starts, ends) - reach, np.maximum(starts, ends) + reach
+    if len(starts) * len(hot) <= _FEW_PAIRS:
+        yield from box_pairs(low, high, hot, hot)
+        return
+    keys = (hot[:, 1] >> _BAND_BITS << _KEY_BITS) | hot[:, 0]
+    order = np.argsort(keys)
+    keys, last = keys[order], (1 << _KEY_BITS) - 1
+    top = np.maximum(low[:, 1], 0) >> _BAND_BITS
+    segment, _, band = _spread(top, high[:, 1] >> _BAND_BITS)
+    left, right = _between(starts[segment], ends[segment], band << _BAND_BITS, (band + 1) << _BAND_BITS, reach)
+    left, right = np.maximum(left, low[segment, 0]), np.minimum(right, high[segment, 0])
+    first = np.searchsorted(keys, (band << _KEY_BITS) | left.clip(0, last), "left")
+    counts = (np.searchsorted(keys, (band << _KEY_BITS) | right.clip(0, last), "right") - first).clip(0)
+    check_tangle(int(counts.sum()), MOST_COMPARED)
+    for one, place in _listed(first, counts):
+        edge, vertex = segment[one], order[place]
+        inside = (hot[vertex, 1] >= low[edge, 1]) & (hot[vertex, 1] <= high[edge, 1])
+        yield edge[inside], vertex[inside]
+
+
+def _between(
+    starts: Integers, ends: Integers, upper: Integers, lower: Integers, reach: int
+) -> tuple[Integers, Integers]:
+    """The least and the largest x of segments between two heights, or `reach` and a cell or two beyond."""
+    steps = (ends - starts).astype(np.float64)
+    rise = np.where(steps[:, 1] == 0, 1.0, steps[:, 1])  # of a level segment all x count
+    shares = [(height - starts[:, 1]) / rise for height in (upper - reach - 2, lower + reach + 2)]
+    level = steps[:, 1] == 0
+    shares = [np.where(level, whole, np.clip(share, 0, 1)) for share, whole in zip(shares, (0.0, 1.0), strict=True)]
+    one, other = (starts[:, 0] + np.rint(share * steps[:, 0]).astype(np.int64) for share in shares)
+    return np.minimum(one, other) - reach - 2, np.maximum(one, other) + reach + 2
 
 
 def _crossings(

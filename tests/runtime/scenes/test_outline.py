@@ -305,3 +305,41 @@ def test_a_long_scribble_has_an_outline():
     """Many points are no tangle."""
     rng = np.random.default_rng(0)
     assert outline([np.cumsum(rng.normal(size=(15_000, 2)), axis=0)])
+
+
+def hatching(count, angle, jitter=0.001):
+    """Parallel strokes across the unit square, a little unsteady."""
+    rng = np.random.default_rng(0)
+    across, along = np.array([-np.sin(angle), np.cos(angle)]), np.array([np.cos(angle), np.sin(angle)])
+    for place in np.linspace(-0.7, 0.7, count):
+        way = np.linspace(-0.75, 0.75, 1000)[:, None] * along + place * across
+        inside = way[(np.abs(way) <= 0.5).all(axis=1)]
+        if len(inside) > 1:
+            yield inside[[0, -1]] + rng.normal(0, jitter, (2, 2)) + 0.5
+
+
+def crowds():
+    """Drawings of many strokes that are close together."""
+    rng = np.random.default_rng(0)
+    crumbs = rng.random((3000, 1, 2)) + 0.02 * rng.normal(size=(3000, 2, 2))
+    return {
+        "hatched": [box(0, 0, 1, 1), *hatching(1000, 0.7)],
+        "hatched across": [box(0, 0, 1, 1), *hatching(400, 0.7), *hatching(400, -0.7)],
+        "hatched in short strokes": [box(0, 0, 1, 1), *crumbs.clip(0, 1)],
+        "a weave": [np.array([[x, 0], [x, 1]]) for x in np.linspace(0, 1, 400)]
+        + [np.array([[0, y], [1, y]]) for y in np.linspace(0, 1, 400)],
+    }
+
+
+@pytest.mark.parametrize("name", crowds())
+def test_what_is_hatched_has_an_outline(name):
+    """The ends of hatching are all near to each other, and the outline is that of what is hatched."""
+    assert area(outline(crowds()[name])) == pytest.approx(1, abs=0.02)
+
+
+def test_an_open_wall_is_closed_though_there_is_hatching():
+    """An end keeps the bridge to its own line, however many others are nearer."""
+    wall = np.array([[0.1, 0], [0, 0], [0, 1], [1, 1], [1, 0], [0.25, 0.0]])
+    found = bridges([wall, *(0.02 + 0.96 * line for line in hatching(500, 0.7))], 0.05)
+    assert len(found) > 1000
+    assert (np.abs(found - [[0.25, 0], [0.1, 0]]).max(axis=(1, 2)) < 1e-9).any()

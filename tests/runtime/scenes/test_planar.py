@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sketch_edge.runtime.scenes.planar import arrange, box_pairs, outer_loops
+from sketch_edge.runtime.scenes.planar import _passed, _Reach, _swept, arrange, box_pairs, outer_loops
 
 HUGE = 2**30
 
@@ -112,6 +112,40 @@ def test_pairs_of_boxes_are_those_that_meet(count, others):
     }
     assert len(one) == len(expected) > 0
     assert set(zip(one.tolist(), other.tolist(), strict=True)) == expected
+
+
+@pytest.mark.parametrize("bands", [1, 2, 30, 512])
+@pytest.mark.parametrize("seed", range(4))
+def test_bands_change_nothing_in_what_pairs_are_found(seed, bands):
+    """However the page is cut into bands, every pair is found, and once."""
+    rng = np.random.Generator(np.random.Philox(key=seed))
+    low = rng.random((300, 2)) * [1, seed > 0]  # once, all on one height
+    high = low + rng.random((300, 2)) * rng.choice([0.0, 0.01, 0.5], (300, 2)) * [1, seed > 0]
+    boxes = low[:100], high[:100], low[100:], high[100:]
+    pairs = [pair for one, other in _swept(*boxes, _Reach.of(*boxes, bands)) for pair in zip(one, other, strict=True)]
+    meet = ((low[:100, None] <= high[100:]) & (high[:100, None] >= low[100:])).all(axis=-1)
+    assert sorted(pairs) == sorted(zip(*np.nonzero(meet), strict=True))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_points_beside_long_segments_are_found_in_bands(seed):
+    """Of the points in the box of a segment those are passed over that are far from it, and none that is near."""
+    rng = np.random.Generator(np.random.Philox(key=seed))
+    size = 2 ** (seed * 8 + 6)
+    starts, ends = rng.integers(0, size, (2, 400, 2))
+    ends[::7, seed % 2] = starts[::7, seed % 2]
+    on = np.rint(starts + (ends - starts) * rng.random((400, 1))).astype(np.int64) + rng.integers(-1, 2, (400, 2))
+    hot = np.concatenate([on.clip(0), starts])
+    low, high = np.minimum(starts, ends) - 1, np.maximum(starts, ends) + 1
+    step, away = (ends - starts)[:, None], hot - starts[:, None]
+    apart = np.abs(step[..., 0] * away[..., 1] - step[..., 1] * away[..., 0])
+    near = 2 * apart < 3 * np.abs(step).sum(axis=-1)
+    near &= ((hot >= low[:, None]) & (hot <= high[:, None])).all(axis=-1)
+    found = {
+        pair for one, other in _passed(starts, ends, 1, hot) for pair in zip(one.tolist(), other.tolist(), strict=True)
+    }
+    assert found >= set(zip(*(each.tolist() for each in np.nonzero(near)), strict=True))
+    assert len(found) < 0.3 * 400 * 800 or size < 2**22
 
 
 def test_no_boxes_make_no_pairs():
