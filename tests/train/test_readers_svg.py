@@ -161,6 +161,12 @@ def test_hidden_is_undone_within():
     assert lines('<rect width="100%" height="100%" fill="none" stroke="black"/>')[0][2] == [100, 100]
 
 
+def test_a_style_sheet_may_hold_fonts():
+    """Whiteboards write the whole fonts of their texts into it."""
+    font = f'@font-face {{ src: url("data:font/woff2;base64,{"Q" * 400_000}"); }} .a {{ fill: none; stroke: red }}'
+    assert lines(f'<defs><style>{font}</style></defs><path class="a" d="M0 0 100 100"/>') == [[[0, 0], [100, 100]]]
+
+
 def test_text_and_pictures_are_counted():
     """A user may miss them."""
     found = read_svg(f"{SVG}><text>a</text><g><text>b</text></g><image/><text display='none'/></svg>".encode(), "x")

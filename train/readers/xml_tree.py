@@ -25,8 +25,8 @@ LONGEST_VALUE = 1 << 14
 LONG = ("d", "points", "transform")
 """Attributes of any length."""
 
-MOST_STYLE = 1 << 18
-"""Characters in style elements together."""
+MOST_STYLE = 1 << 19
+"""Characters in style elements together; some editors put the fonts of a drawing into them."""
 
 SAVE_AGAIN = "save it again as plain SVG"
 
