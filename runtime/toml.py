@@ -21,6 +21,8 @@ _QUOTED = re.compile(
     r"""|\#[^\n]*+"""
 )
 _LONG_KEY = re.compile(rf"(?<![\w-])[\w-]++(?:[ \t]*+\.[ \t]*+[\w-]++){{{MOST_PARTS}}}")
+# In another base than ten Python reads numbers of any length, and then refuses to write them into a message.
+_LONG_NUMBER = re.compile(r"(?<![\w.])0[xob]\w{1000}")
 
 
 def parse_toml(content: bytes, file: str) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def parse_toml(content: bytes, file: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         place = f"{file}:{content.count(10, 0, error.start) + 1}"
         raise InputError(f"{place}: is no UTF-8 text (byte {error.start + 1} of the file); save it as such") from error
-    _refuse_long_keys(text, file)
+    _refuse_long_parts(text, file)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -50,12 +52,14 @@ def parse_toml(content: bytes, file: str) -> dict[str, Any]:
         raise InputError(f"{file}: is no TOML that can be read ({what}); correct it") from error
 
 
-def _refuse_long_keys(text: str, file: str) -> None:
+def _refuse_long_parts(text: str, file: str) -> None:
     """Python's parser keeps every prefix of a dotted key, so that 200 kB of "a.a.a..." take all memory there is."""
     bare = _QUOTED.sub(_without, text)
     if found := _LONG_KEY.search(bare):
         line = bare.count("\n", 0, found.start()) + 1
         raise InputError(f"{file}:{line}: a key has more than {MOST_PARTS} parts (expected at most two); correct it")
+    if _LONG_NUMBER.search(bare):
+        raise InputError(f"{file}: is no TOML that can be read (a number is too long); correct it")
 
 
 def _without(quoted: re.Match[str]) -> str:

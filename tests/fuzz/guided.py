@@ -23,7 +23,7 @@ from typing import Any
 from sketch_edge.runtime.errors import SketchError
 from tests.fuzz.mutation import mutate
 from tests.fuzz.parsers import Parser, chosen_parsers, source_of
-from tests.fuzz.tally import Hand, Tally, load_tally, only_one, processor_seconds, run_piece, tally_path
+from tests.fuzz.tally import Hand, Tally, load_tally, most_memory, only_one, processor_seconds, run_piece, tally_path
 
 LONGEST = 10.0
 """Processor seconds that any refusal may take."""
@@ -37,7 +37,7 @@ HEAD = "| parser | executions | CPU s | kept | lines of good inputs | lines | sl
 def fault_of(parser: Parser, content: bytes, tally: Tally | None = None) -> str | None:
     """Parse an input; what is wrong with how that ended, or None. The tally is told of it."""
     tally = Tally() if tally is None else tally
-    began = processor_seconds()
+    began, before = processor_seconds(), most_memory()
     fault = None
     try:
         parser.run(content)
@@ -54,6 +54,7 @@ def fault_of(parser: Parser, content: bytes, tally: Tally | None = None) -> str 
     seconds = processor_seconds() - began
     tally.executions += 1
     tally.slowest = max(tally.slowest, seconds)
+    tally.feed(content, most_memory() - before)
     if fault is None and seconds > LONGEST:
         fault = f"takes {seconds:.1f} s"
     if fault is not None:

@@ -44,6 +44,11 @@ def processor_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in both)
 
 
+def most_memory() -> int:
+    """The most memory that this process has ever taken, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
 @dataclass
 class Tally:
     """The figures of one kind of trial for one parser."""
@@ -63,6 +68,10 @@ class Tally:
 
     memory: int = 0
     """The most that a piece took beyond what its process began with, in bytes."""
+
+    raised: int = 0
+    hungriest: str = ""
+    """The input that raised the most memory ever taken by the most, its beginning in base64, and by how many bytes."""
 
     good_lines: int = 0
     lines: int = 0
@@ -84,6 +93,11 @@ class Tally:
     def keep(self, content: bytes) -> None:
         """Put an input into the corpus."""
         self.corpus.append(base64.b64encode(content).decode())
+
+    def feed(self, content: bytes, raised: int) -> None:
+        """Note by how many bytes an input raised the most memory ever taken."""
+        if raised > self.raised:
+            self.raised, self.hungriest = raised, base64.b64encode(content[:_SHOWN]).decode()
 
     def blame(self, fault: str, content: bytes) -> None:
         """Note a fault, once each, and not without end."""
@@ -175,10 +189,9 @@ def _work(path: Path, seconds: float, work: Callable[[Tally, Hand], None], hand:
     limit = int(seconds + SPARE_SECONDS)
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
     tally, began = load_tally(path), processor_seconds()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = most_memory()
     work(tally, hand)
-    taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    tally.memory = max(tally.memory, taken << 10)
+    tally.memory = max(tally.memory, most_memory() - before)
     tally.seconds += processor_seconds() - began
     tally.pieces += 1
     tally.save(path)

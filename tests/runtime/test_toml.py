@@ -26,6 +26,14 @@ def test_a_key_of_many_parts_is_refused_however_its_parts_are_quoted(part, dot, 
         parse_toml(many.encode(), "f")
 
 
+@pytest.mark.parametrize("base", ["0x", "0o", "0b", "x = 0x_", "[0x", ""])
+def test_numbers_that_python_cannot_write_are_refused(base):
+    """They would end the message about them."""
+    text = f"x = {base.removeprefix('x = ')}{'1' * 20_000}"
+    with pytest.raises(InputError, match=r"is no TOML .*"):
+        parse_toml(text.encode(), "f")
+
+
 @pytest.mark.parametrize(
     "value",
     [

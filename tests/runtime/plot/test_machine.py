@@ -157,6 +157,7 @@ def test_a_wrong_override_is_refused_by_its_key(overrides, message):
         (SMALL + "[program]\nstart_lines = [8]", r"program\.start_lines: is \[8\]"),
         (SMALL + "x = " + "[" * 20000, "is no TOML that can be read \\(nested too deep"),
         (b"format = 1\nname = '\xff'", "2: is no UTF-8 text \\(byte 20 of the file"),
+        (SMALL.replace("format = 1", "format = 0x" + "f" * 9000), "is no TOML that can be read"),
         ("a." * 30_000 + "a = 1", "1: a key has more than 5 parts"),
         ("#" * 70_000, "is over 64 KiB"),
     ],
