@@ -228,7 +228,7 @@ class Trainer:
         entry = {"step": float(state.step)}
         entry |= {f"train_{name}": value for name, value in asdict(train).items()}
         entry |= {f"valid_{name}": value for name, value in asdict(found).items()}
-        state.history.append(entry)
+        state.note(entry)
         return found
 
     def evaluate(self, split: int) -> Losses:

@@ -30,6 +30,9 @@ from sketch_edge.train.models.base import SketchModel
 HISTORY = ("step", *(f"{split}_{name}" for split in ("train", "valid") for name in LOSSES))
 """Keys of an entry of `State.history`."""
 
+MOST_HISTORY = 100_000
+"""Entries of the history; so many are read from a checkpoint in two seconds, and more than 136,000 are refused."""
+
 MOMENTS = {"adam": ("exp_avg", "exp_avg_sq"), "adamw": ("exp_avg", "exp_avg_sq"), "rmsprop": ("square_avg",)}
 """What each optimiser keeps beside the number of its steps, each of the shape of a parameter."""
 
@@ -55,7 +58,13 @@ class State:
     """What the plateau schedule has brought the learning rate down to."""
 
     history: list[dict[str, float]] = field(default_factory=list)
-    """One entry a validation: the step, losses of training and of validation; see HISTORY."""
+    """One entry a validation: the step, losses of training and of validation; see HISTORY and `note`."""
+
+    def note(self, entry: dict[str, float]) -> None:
+        """Add an entry to the history; where it grows too long, every second of its older half is dropped."""
+        self.history.append(entry)
+        if len(self.history) > MOST_HISTORY:
+            del self.history[1 : MOST_HISTORY // 2 : 2]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 import copy
 import dataclasses
+import io
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,8 @@ from sketch_edge.runtime.errors import CheckpointError, InputError  # noqa: E402
 from sketch_edge.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from sketch_edge.train.config import Config, ModelConfig, TrainConfig  # noqa: E402
 from sketch_edge.train.loop import Trainer  # noqa: E402
-from sketch_edge.train.resume import HISTORY, Machine, State, read_state  # noqa: E402
+from sketch_edge.train.pickled import check_pickle  # noqa: E402
+from sketch_edge.train.resume import HISTORY, MOST_HISTORY, Machine, State, read_state  # noqa: E402
 
 MODEL = ModelConfig(encoder_hidden=8, decoder_hidden=16, latent=4, class_embedding=4, mixtures=3, dropout=0.2)
 SETTINGS = TrainConfig(
@@ -245,3 +248,26 @@ def test_a_state_survives():
     """What asdict writes is read, infinity included."""
     state = State(step=3, rate_factor=0.5)
     assert read_state(dataclasses.asdict(state), "state") == state
+
+
+def entry(step: int) -> dict[str, float]:
+    return dict.fromkeys(HISTORY, 0.5) | {"step": float(step)}
+
+
+def test_a_history_that_grows_too_long_is_thinned_where_it_is_old():
+    """First, last, order and all of the newer half stay."""
+    state = State(history=[entry(step) for step in range(MOST_HISTORY)])
+    state.note(entry(MOST_HISTORY))
+    steps = np.array([each["step"] for each in state.history])
+    assert len(steps) == 0.75 * MOST_HISTORY + 1
+    assert (np.diff(steps) > 0).all()
+    assert steps[0] == 0
+    assert (steps[MOST_HISTORY // 4 :] == np.arange(MOST_HISTORY // 2, MOST_HISTORY + 1)).all()
+
+
+def test_the_longest_history_is_read_again():
+    """What a training writes, however long it was, passes the walk over the pickle."""
+    buffer = io.BytesIO()
+    torch.save([entry(step) for step in range(MOST_HISTORY)], buffer)
+    with zipfile.ZipFile(buffer) as archive:
+        check_pickle(archive.read("archive/data.pkl"))
