@@ -14,7 +14,10 @@ from tests.fuzz.structure import changed_structure
 LARGEST = 1 << 16
 """Bytes of a mutated input; longer ones are cut, as a fuzzer wants many short inputs."""
 
-NUMBERS = (b"0", b"-1", b"1e400", b"-1e400", b"2147483648", b"9223372036854775808", b"0.0000001", b"1" * 400, b"0x" + b"f" * 4000, b"NaN")
+NUMBERS = (
+    *(b"0", b"-1", b"1e400", b"-1e400", b"2147483648", b"9223372036854775808", b"0.0000001", b"NaN"),
+    *(b"1" * 400, b"0x" + b"f" * 4000),
+)
 BYTES = (0, 1, 9, 10, 13, 24, 27, 33, 63, 126, 127, 128, 255)
 SIZES = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 
