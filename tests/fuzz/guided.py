@@ -67,6 +67,7 @@ class Lines:
 
     def __init__(self, modules: Sequence[str]) -> None:
         self._modules = tuple(modules)
+        self._own: dict[str, bool] = {}
         self._left: dict[int, tuple[CodeType, set[int]]] = {}  # of each function, the lines that have not run yet
         self.seen: set[tuple[str, int]] = set()
         self.new = False
@@ -87,10 +88,14 @@ class Lines:
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
+        own = self._own.get(code.co_filename)
+        if own is None:
+            own = self._own[code.co_filename] = code.co_filename.endswith(self._modules)
+        if not own:  # nothing is kept of it: some libraries compile their functions anew at every call
+            return None
         found = self._left.get(id(code))
         if found is None:  # the function itself is kept, lest another get its id
-            own = code.co_filename.endswith(self._modules)
-            found = code, {line for *_, line in code.co_lines() if line is not None} if own else set()
+            found = code, {line for *_, line in code.co_lines() if line is not None}
             self._left[id(code)] = found
         if not found[1]:  # all of it was reached: nothing to watch, which is most of the time
             return None

@@ -1,18 +1,21 @@
 """Long campaigns: pieces that are counted fully or not at all, also where they are killed or bring themselves down."""
 
+import gc
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
 from sketch_edge.runtime.errors import DataError
 from tests.fuzz.examples import examples_piece
-from tests.fuzz.guided import guided_piece, lines_of
+from tests.fuzz.guided import Lines, guided_piece, lines_of
 from tests.fuzz.parsers import Parser, chosen_parsers
 from tests.fuzz.tally import Tally, load_tally, only_one, run_piece, tally_path
 
@@ -139,6 +142,22 @@ def test_lines_that_no_input_reaches_are_told(tmp_path):
     assert len(lines.seen) == tally.lines
     assert {line - begin for _, line in lines.seen} == {0, 1}
     assert {line - begin for _, line in lines.missed} == {2}
+
+
+def test_functions_of_others_are_not_kept():
+    """Some are compiled anew at every call: a piece of half a minute would take half a gigabyte for them."""
+    made = list[weakref.ref[CodeType]]()
+    lines = Lines(("test_campaign.py",))
+    for _ in range(3):
+        code = compile("def made():\n    pass\nmade()", "<string>", "exec")
+        with lines:
+            exec(code, {})
+        made += [weakref.ref(code), *(weakref.ref(each) for each in code.co_consts if isinstance(each, CodeType))]
+        del code
+    gc.collect()
+    assert len(made) == 6
+    assert [each() for each in made] == [None] * 6
+    assert lines.missed == set()
 
 
 def test_an_unknown_parser_is_refused():
