@@ -23,7 +23,7 @@ GRID_BITS = 30
 
 _KEY_BITS = 31
 _BAND_BITS = 22
-"""Height of the bands in which long segments are looked at, 256 of them."""
+"""Height of the bands in which long segments are looked at, 256 of them; but see `_passed`."""
 
 _MOST_BANDS = 512
 
@@ -300,12 +300,14 @@ def _passed(starts: Integers, ends: Integers, reach: int, hot: Integers) -> Iter
     if len(starts) * len(hot) <= _FEW_PAIRS:
         yield from box_pairs(low, high, hot, hot)
         return
-    keys = (hot[:, 1] >> _BAND_BITS << _KEY_BITS) | hot[:, 0]
+    top, bits = np.maximum(low[:, 1], 0), _BAND_BITS
+    while int(((high[:, 1] >> bits) - (top >> bits) + 1).sum()) > max(_MOST_PAIRS, 2 * len(starts)):
+        bits += 1  # for the memory it takes: segments that are all long are better off with few bands
+    keys = (hot[:, 1] >> bits << _KEY_BITS) | hot[:, 0]
     order = np.argsort(keys)
     keys, last = keys[order], (1 << _KEY_BITS) - 1
-    top = np.maximum(low[:, 1], 0) >> _BAND_BITS
-    segment, _, band = _spread(top, high[:, 1] >> _BAND_BITS)
-    left, right = _between(starts[segment], ends[segment], band << _BAND_BITS, (band + 1) << _BAND_BITS, reach)
+    segment, _, band = _spread(top >> bits, high[:, 1] >> bits)
+    left, right = _between(starts[segment], ends[segment], band << bits, (band + 1) << bits, reach)
     left, right = np.maximum(left, low[segment, 0]), np.minimum(right, high[segment, 0])
     first = np.searchsorted(keys, (band << _KEY_BITS) | left.clip(0, last), "left")
     counts = (np.searchsorted(keys, (band << _KEY_BITS) | right.clip(0, last), "right") - first).clip(0)

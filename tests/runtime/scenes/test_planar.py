@@ -1,5 +1,7 @@
 """Arrangements: exact cuts on the grid, and the boundary of what is enclosed."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -146,6 +148,21 @@ def test_points_beside_long_segments_are_found_in_bands(seed):
     }
     assert found >= set(zip(*(each.tolist() for each in np.nonzero(near)), strict=True))
     assert len(found) < 0.3 * 400 * 800 or size < 2**22
+
+
+def test_thousands_of_tall_segments_are_cut_where_others_touch_them():
+    """Side by side across the page, each touched once: with all bands it would take a gigabyte."""
+    count = 40_000
+    left = np.arange(count) * 20_000
+    nothing, whole, half = np.zeros_like(left), np.full_like(left, 1 << 30), left + 5000
+    starts = np.concatenate([np.stack([left, nothing], axis=1), np.stack([left, half], axis=1)])
+    ends = np.concatenate([np.stack([left, whole], axis=1), np.stack([left + 9, half], axis=1)])
+    tracemalloc.start()
+    vertices, edges = arrange(starts, ends)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (len(vertices), len(edges)) == (4 * count, 3 * count)
+    assert most < 300e6
 
 
 def test_no_boxes_make_no_pairs():
