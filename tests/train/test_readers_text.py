@@ -256,7 +256,7 @@ def test_a_damaged_line_is_named(tmp_path, line, what):
         (b"word,drawing\n", ": starts with b'word,dra', not with a JSON object or list"),
         (b"\xff\xfe{\x00", ": starts with b'\\xff\\xfe{\\x00'"),
         (b'{"word": "cat",\n', ":2: is no JSON (Expecting property name"),
-        (b'[\n{"word": "cat",\n"drawing": []},\n]', ":4: is no JSON ("),
+        (b'[\n{"word": "cat",\n"drawing": []},\n}', ":4: is no JSON ("),
         (b'[{"word": "cat", "drawing": []}, 3]', ":[1]: is int (expected an object"),
         (b'[\n"\xff"]', ":2: is no UTF-8 text (byte 4 of the file)"),
         (b"[" * 50_000, ":1: is no JSON that can be read (nested too deep)"),
