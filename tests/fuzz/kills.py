@@ -96,6 +96,17 @@ def command(data: Path, out: Path, steps: int, *more: str) -> Callable[[], objec
     return lambda: train([*arguments, *settings, *more])
 
 
+def quiet(work: Callable[[], object]) -> Callable[[], object]:
+    """The same without a word; for a process of its own."""
+
+    def run() -> None:
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+        work()
+
+    return run
+
+
 def processor_time(process: int) -> float:
     """Seconds that another process has had, as far as the system's clock ticks tell."""
     fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
@@ -115,7 +126,7 @@ def kill_loop(folder: Path, kills: int, seed: int = 1) -> tuple[int, int, bool]:
     loaded = 0
     for number in range(kills):
         more = ["--resume"] if number else []
-        child, life = in_child(command(data, cut, 10**7, *more)), rng.uniform(0, LONGEST_LIFE)
+        child, life = in_child(quiet(command(data, cut, 10**7, *more))), rng.uniform(0, LONGEST_LIFE)
         while processor_time(child) < life or not cut.exists():
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.02))  # between two ticks
