@@ -52,11 +52,11 @@ def table(state: Path, parsers: list[Parser]) -> list[str]:
     for parser in parsers:
         one = load_tally(tally_path(state, "guided", parser.name))
         two = load_tally(tally_path(state, "examples", parser.name))
-        lines = guided.lines_of(parser, one)
+        good, lines = guided.lines_of(parser, one)
         kept = len(parser.seeds()) + len(one.corpus)
         faults = guided.faults_of(parser.name, one) + guided.faults_of(parser.name, two)
         print(
-            f"| {parser.name} | {one.executions:,} | {one.seconds:.0f} | {kept} | {one.good_lines} "
+            f"| {parser.name} | {one.executions:,} | {one.seconds:.0f} | {kept} | {good} "
             f"| {len(lines.seen)} | {len(lines.seen) + len(lines.missed)} | {two.executions:,} | {two.seconds:.0f} "
             f"| {max(one.slowest, two.slowest):.2f} "
             f"| {max(one.memory, two.memory) >> 20} | {len(faults)} |"
@@ -79,7 +79,7 @@ def table(state: Path, parsers: list[Parser]) -> list[str]:
 def missed(state: Path, parsers: list[Parser]) -> None:
     """Print the lines that guided fuzzing has not reached."""
     for parser in parsers:
-        lines = guided.lines_of(parser, load_tally(tally_path(state, "guided", parser.name)))
+        _, lines = guided.lines_of(parser, load_tally(tally_path(state, "guided", parser.name)))
         print(f"{parser.name}: {len(lines.missed)} of {len(lines.seen) + len(lines.missed)}")
         for file, line in sorted(lines.missed):
             print(f"  {Path(file).name}:{line}  {linecache.getline(file, line).strip()}")

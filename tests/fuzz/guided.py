@@ -12,6 +12,7 @@ the process down. Ends with 1 if anything did.
 from __future__ import annotations
 
 import argparse
+import inspect
 import random
 import sys
 import tempfile
@@ -63,7 +64,7 @@ def fault_of(parser: Parser, content: bytes, tally: Tally | None = None) -> str 
 
 
 class Lines:
-    """The lines of some modules that ran while it was active."""
+    """The lines of the functions of some modules that ran while it was active."""
 
     def __init__(self, modules: Sequence[str]) -> None:
         self._modules = tuple(modules)
@@ -91,8 +92,8 @@ class Lines:
         own = self._own.get(code.co_filename)
         if own is None:
             own = self._own[code.co_filename] = code.co_filename.endswith(self._modules)
-        if not own:  # nothing is kept of it: some libraries compile their functions anew at every call
-            return None
+        if not own or not code.co_flags & inspect.CO_OPTIMIZED:
+            return None  # kept is nothing of others, some of which compile functions anew at every call; and no import
         found = self._left.get(id(code))
         if found is None:  # the function itself is kept, lest another get its id
             found = code, {line for *_, line in code.co_lines() if line is not None}
@@ -155,13 +156,15 @@ def guided_piece(state: Path, parser: Parser, seconds: float, seed: int = 1) -> 
     )
 
 
-def lines_of(parser: Parser, tally: Tally) -> Lines:
-    """The lines that the good inputs and the corpus of a tally reach, run once more."""
-    lines, inputs = Lines(parser.modules), [*parser.seeds(), *tally.inputs()]
-    with lines:
-        for content in inputs:
-            fault_of(parser, content)
-    return lines
+def lines_of(parser: Parser, tally: Tally) -> tuple[int, Lines]:
+    """How many lines good inputs reach, and the lines that they and the corpus of a tally do, run once more."""
+    lines, good = Lines(parser.modules), 0
+    for inputs in (parser.seeds(), tally.inputs()):
+        good = len(lines.seen)
+        with lines:
+            for content in inputs:
+                fault_of(parser, content)
+    return good, lines
 
 
 def row_of(parser: Parser, tally: Tally) -> str:
