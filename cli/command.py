@@ -113,6 +113,11 @@ def say(message: str) -> None:
     click.echo("\n".join("\t".join(map(escape, line.split("\t"))) for line in message.split("\n")), err=True)
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """A number with what it counts, such as "1 class" and "7 classes"."""
+    return f"{count} {one if count == 1 else many}"
+
+
 class FiniteRange(click.FloatRange):
     """A number within bounds, as `click.FloatRange`, which lets "nan" through: every comparison with it is False."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketch_edge.cli.command import FiniteRange, SketchGroup, say
+from sketch_edge.cli.command import FiniteRange, SketchGroup, counted, say
 from sketch_edge.runtime.errors import InputError, escape
 
 if TYPE_CHECKING:
@@ -320,8 +320,9 @@ def _report(prepared: Prepared, out: Path, seconds: float) -> None:
         say(f"{name}: {f'{records} bad records' if records else 'bad from here on'}, passed over; the first: {first}")
     click.echo("\n".join(map(escape, format_counts(prepared.counts))))
     data = prepared.data
+    classes = counted(len(data.class_names), "class", "classes")
     say(
-        f"{out}: {len(data)} drawings of {_classes(len(data.class_names))}, {len(data.points)} points, "
+        f"{out}: {len(data)} drawings of {classes}, {len(data.points)} points, "
         f"scale {data.scale:.3f}, {_size(out.stat().st_size)}, {seconds:.1f} s"
     )
     say(f"credit: {data.credit} ({data.licence})")
@@ -345,15 +346,11 @@ COLUMNS = (
 """Heading and field of each column: read = train + valid + test + all that was dropped; synthetic are part of train."""
 
 
-def _classes(count: int) -> str:
-    return "1 class" if count == 1 else f"{count} classes"
-
-
 def format_counts(counts: dict[str, ClassCounts]) -> list[str]:
     """Lay the counts out as an aligned table, one line a class and one of totals."""
     rows = [(name, [int(getattr(one, key)) for _, key in COLUMNS]) for name, one in counts.items()]
     totals = [sum(row[column] for _, row in rows) for column in range(len(COLUMNS))]
-    rows.append((_classes(len(counts)), totals))
+    rows.append((counted(len(counts), "class", "classes"), totals))
     first = max(len("class"), *(len(name) for name, _ in rows))
     widths = [max(len(title), len(str(total))) for (title, _), total in zip(COLUMNS, totals, strict=True)]
     heads = [title.rjust(width) for (title, _), width in zip(COLUMNS, widths, strict=True)]

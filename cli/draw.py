@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from click.core import ParameterSource
 
-from sketch_edge.cli.command import SketchCommand, leave, say, section
+from sketch_edge.cli.command import SketchCommand, counted, leave, say, section
 from sketch_edge.cli.draw_listing import print_classes, print_machines, say_hidden
 from sketch_edge.cli.draw_options import (
     FORMATS,
@@ -149,7 +149,7 @@ def main(
         result = _draw_page(artist, subject, sampling, paper, output)
     count, seed, cut, report = result
     where = f"{out}: " if out else ""
-    say(f"{where}{count} {'sketch' if count == 1 else 'sketches'} by {artist.source} on {artist.provider}")
+    say(f"{where}{counted(count, 'sketch', 'sketches')} by {artist.source} on {artist.provider}")
     for line in report:
         say(line)
     say_hidden(artist, _names(subject, composition, givens))

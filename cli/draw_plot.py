@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sketch_edge.cli.command import counted
 from sketch_edge.cli.draw_options import Plotter
 from sketch_edge.cli.draw_paths import Reads, check_paths, check_preview
 from sketch_edge.runtime.errors import InputError
@@ -134,7 +135,7 @@ def _report(path: str, plan: Plan) -> list[str]:
     """What a program will do, in the order in which a maker asks."""
     report = plan.report
     pens = ", ".join(layer.label for layer in plan.layers)
-    strokes = "1 stroke" if report.lifts == 1 else f"{report.lifts} strokes"
+    strokes = counted(report.lifts, "stroke", "strokes")
     lines = [
         f"{path}: {strokes} for {plan.machine.name} with pen {pens}, {_duration(report.time_s)}",
         f"  {_area(plan)}",

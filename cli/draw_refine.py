@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from sketch_edge.cli.command import say
 from sketch_edge.cli.draw_listing import say_hidden
 from sketch_edge.cli.draw_options import Sampling, Subject
-from sketch_edge.runtime.errors import InputError, SketchError, escape
+from sketch_edge.runtime.errors import InputError, SketchError
 
 if TYPE_CHECKING:  # numpy is not needed to print the help
     from sketch_edge.runtime.artist import Artist
@@ -96,7 +96,7 @@ def refine(
             if command == "class":
                 say_hidden(artist, [work.now.name])
         except SketchError as error:
-            say(f"error: {escape(str(error))}")
+            say(f"error: {error}")
 
 
 def _read_line(stream: TextIO) -> str:

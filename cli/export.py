@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sketch_edge.cli.command import FiniteRange, SketchCommand, say
+from sketch_edge.cli.command import FiniteRange, SketchCommand, counted, say
 from sketch_edge.cli.export_classes import read_names, read_temperatures
 from sketch_edge.runtime.errors import BundleError, CheckpointError, InputError, UnfinishedError, escape
 from sketch_edge.runtime.files import check_writable, read_beginning, refuse_same
@@ -125,8 +125,7 @@ def _export(model: Path, out: Path | None, options: dict[str, Any]) -> ExportRep
     checkpoint = load_checkpoint(model)
     target = out or model.with_name(model.name.removesuffix(".pt") + ".sketch.zip")
     _check_replaced(target)
-    count = len(checkpoint.about.classes)
-    classes = "1 class" if count == 1 else f"{count} classes"
+    classes = counted(len(checkpoint.about.classes), "class", "classes")
     say(f"{model}: {classes}, step {checkpoint.about.step}; exporting and verifying ...")
     try:
         return export_bundle(checkpoint, target, **options)

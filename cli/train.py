@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sketch_edge.cli.command import SketchCommand, Stopped, say
+from sketch_edge.cli.command import SketchCommand, Stopped, counted, say
 from sketch_edge.runtime.errors import InputError, UnfinishedError
 from sketch_edge.runtime.files import check_writable, refuse_same
 from sketch_edge.runtime.manifest import OFFSET
@@ -219,7 +219,7 @@ def _watch(trainer: Trainer, quiet: bool, parts: tuple[str, ...]) -> None:
     folder = LogFolder(log, trainer.config, about, trainer.state, trainer.model, trainer.data)
     trainer.observers = (folder,)
     parameters = sum(p.numel() for p in trainer.model.parameters())
-    classes = "1 class" if len(about.classes) == 1 else f"{len(about.classes)} classes"
+    classes = counted(len(about.classes), "class", "classes")
     say(
         f"{classes}, {about.drawings:,} drawings ({about.synthetic:,} synthetic), "
         f"{parameters:,} parameters; {trainer.device.type}, {'bf16' if trainer.autocast else 'fp32'}; log in {log}/"
