@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sketch_edge.runtime.blocks import draw_sketches
 from sketch_edge.runtime.bundle import Bundle, open_bundle
 from sketch_edge.runtime.errors import InputError
-from sketch_edge.runtime.knobs import PLAIN, KnobOptions, Knobs
+from sketch_edge.runtime.knobs import PLACE_OPTIONS, PLAIN, KnobOptions, Knobs
 from sketch_edge.runtime.manifest import MAX_NAME_LENGTH, MAX_POINTS, MAX_TEMPERATURE, Manifest, fold_name, short
 from sketch_edge.runtime.noise import KEY_LIMIT
 from sketch_edge.runtime.provider import open_session
@@ -430,8 +430,7 @@ class Artist:
         """Options of drawing together, checked and filled in."""
         from sketch_edge.runtime.together.redraw import Settings
 
-        own = ("seed", "index", "temperature", "max_points")
-        knobs = Knobs.named({key: value for key, value in options.items() if key not in own})
+        knobs = Knobs.named({key: value for key, value in options.items() if key not in PLACE_OPTIONS})
         return Settings(
             _checked_seed(options.get("seed")),
             _checked_integer("index", options.get("index", 0), 0, KEY_LIMIT - 1),

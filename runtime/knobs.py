@@ -30,6 +30,10 @@ MOST_MIXTURES = 128
 """The most components that a bundle can have."""
 
 
+PLACE_OPTIONS = ("seed", "index", "temperature", "max_points")
+"""The options of drawing that are no knobs."""
+
+
 class KnobOptions(TypedDict, total=False):
     """The settings by name, for functions that pass them on."""
 
@@ -74,7 +78,7 @@ class Knobs:
             TypeError: there is no option of a name, as for any function; says which is nearest.
             InputError: as `Knobs`.
         """
-        known = ("seed", "index", "temperature", "max_points", *KnobOptions.__annotations__)
+        known = (*PLACE_OPTIONS, *KnobOptions.__annotations__)
         for name in options:
             if name not in KnobOptions.__annotations__:
                 import difflib
