@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from sketch_edge.runtime.artist import Artist, Order, Stream, _checked_integer, _checked_seed, _checked_temperature
 from sketch_edge.runtime.bundle import SUFFIX, read_bundle, read_manifest
-from sketch_edge.runtime.errors import BundleError, InputError
+from sketch_edge.runtime.errors import BundleError, InputError, escape
 from sketch_edge.runtime.manifest import MAX_POINTS, Manifest, fold_name, short
 from sketch_edge.runtime.noise import KEY_LIMIT
 from sketch_edge.runtime.provider import why_numpy
@@ -132,10 +132,8 @@ class Shelf(Artist):
         return len(self._short[folded]) == 1 and name not in self._long and folded not in self._long
 
     def _long_name(self, place: Place) -> str:
-        file = self._paths[place.bundle].name.removesuffix(SUFFIX)
-        if not file.isprintable():  # a file may have line ends in its name, lists of names may not
-            file = file.encode("unicode_escape").decode("ascii")
-        return f"{file}/{place.name}"
+        # A file may have line ends in its name, lists of names may not.
+        return f"{escape(self._paths[place.bundle].name.removesuffix(SUFFIX))}/{place.name}"
 
     @property
     def classes(self) -> tuple[str, ...]:
