@@ -275,7 +275,7 @@ def _read_members(path: Path) -> dict[str, npt.NDArray[Any]]:
     except DataError:
         raise
     except (
-        *(zipfile.BadZipFile, zlib.error, ValueError, TypeError, EOFError, OSError, SyntaxError),
+        *(zipfile.BadZipFile, zlib.error, ValueError, TypeError, EOFError, OSError),
         *(RuntimeError, NotImplementedError, MemoryError, OverflowError),
     ) as error:
         raise DataError(f"{path}: is no data set or is damaged ({error}); {AGAIN}") from error

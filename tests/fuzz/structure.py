@@ -50,8 +50,10 @@ def changed_structure(rng: random.Random, content: bytes, change: Callable[[byte
     if content[:1] in (b"{", b"["):
         lines = content.split(b"\n")
         which = rng.randrange(len(lines)) if rng.random() < 0.5 else 0
-        lines[which] = _changed_json(rng, lines[which] if len(lines) > 1 and which else content)
-        return lines[which] if len(lines) == 1 or not which else b"\n".join(lines)
+        if not which:
+            return _changed_json(rng, content)
+        lines[which] = _changed_json(rng, lines[which])
+        return b"\n".join(lines)
     if content[:4] == b"PK\x03\x04":
         return _changed_zip(rng, content, change)
     if content[:1] == b"\x08" and (fields := _known_fields(content)):
