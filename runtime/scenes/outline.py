@@ -9,7 +9,7 @@ Holes count as enclosed: a thing hides what is behind it with all that it surrou
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,7 @@ from sketch_edge.runtime.scenes.planar import (
 from sketch_edge.runtime.sketch import bounds_of, checked_lines
 
 Floats = npt.NDArray[np.float64]
+Meetings = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]
 
 GAP_SHARE = 0.06
 """An end this near to a line, as a share of the drawing's larger side, is joined to it."""
@@ -138,27 +139,42 @@ def bridges(lines: Sequence[Floats], gap: float) -> Floats:
     those to the NEAREST lines are kept.
     """
     parts = _Segments.of(lines)
-    totals = np.bincount(parts.owner, parts.lengths, len(lines))
-    owners, others, ways = _meetings(parts)
-    first = np.searchsorted(owners, np.arange(len(lines) + 1)).tolist()
-    for most in (len(lines), NEAREST):
-        found = [np.zeros((0, 2, 2))]
-        count = 0
-        for line, points in enumerate(lines):
-            tails = np.full((2, len(lines)), np.inf)  # from each end, the way back to where the line meets each line
-            met = slice(first[line], first[line + 1])
-            other, way = others[met], ways[met]
-            np.minimum.at(tails[0], other, way)
-            np.minimum.at(tails[1], other, totals[line] - way)
-            for tail, end, total in ((tails[0], points[0], None), (tails[1], points[-1], totals[line])):
-                found.append(_bridges_of(parts, line, end, tail, gap, total, most))
-                count += len(found[-1])
-            if count > MANY_BRIDGES and most > NEAREST:
-                break
-            check_tangle(count, MOST_BRIDGES)
-        else:
+    meetings = _meetings(parts)
+    for most, limit in ((len(lines), MANY_BRIDGES), (NEAREST, MOST_BRIDGES)):
+        found = _until(limit, _bridges_by_end(parts, lines, meetings, gap, most))
+        if len(found) <= limit:
+            break
+    check_tangle(len(found), MOST_BRIDGES)
+    return found
+
+
+def _until(limit: int, bridges: Iterator[Floats]) -> Floats:
+    """Bridges together, (n, 2, 2), up to those with which there are over `limit`."""
+    found = [np.zeros((0, 2, 2))]
+    count = 0
+    for some in bridges:
+        found.append(some)
+        count += len(some)
+        if count > limit:
             break
     return np.concatenate(found)
+
+
+def _bridges_by_end(
+    parts: _Segments, lines: Sequence[Floats], meetings: Meetings, gap: float, most: int
+) -> Iterator[Floats]:
+    """The bridges from each end of each line, as `_bridges_of` gives them."""
+    totals = np.bincount(parts.owner, parts.lengths, len(lines))
+    owners, others, ways = meetings
+    first = np.searchsorted(owners, np.arange(len(lines) + 1)).tolist()
+    for line, points in enumerate(lines):
+        tails = np.full((2, len(lines)), np.inf)  # from each end, the way back to where the line meets each line
+        met = slice(first[line], first[line + 1])
+        other, way = others[met], ways[met]
+        np.minimum.at(tails[0], other, way)
+        np.minimum.at(tails[1], other, totals[line] - way)
+        yield _bridges_of(parts, line, points[0], tails[0], gap, None, most)
+        yield _bridges_of(parts, line, points[-1], tails[1], gap, totals[line], most)
 
 
 def _bridges_of(
@@ -193,7 +209,7 @@ def _bridges_of(
     return np.stack([np.broadcast_to(end, (len(chosen), 2)), nearest[chosen]], axis=1)
 
 
-def _meetings(parts: _Segments) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
+def _meetings(parts: _Segments) -> Meetings:
     """Where lines cross or touch each other or themselves: line (ascending), other line, way along the line.
 
     Each is there both ways.
