@@ -20,6 +20,7 @@ from sketch_edge.cli.draw_options import (
     FORMATS,
     LARGEST_SEED,
     LIVE,
+    MOST_DRAWN,
     MOST_SKETCHES,
     Engine,
     Look,
@@ -131,10 +132,13 @@ def main(
     _read_pens(paper)  # what is wrong with them is said before the work
     composition = _read_scene(subject) if subject.scene is not None else None
     givens = read_drawings(together, subject)
+    if not together.asked:
+        subject = _choosing(subject, composition)
     _check_size(output, subject, paper, composition)
     output = replace(output, reads=_reads(subject, plotter, engine, givens))
     _refuse_reads(output, plotter)
     artist = _load(engine)
+    composition = composition and composition.seeded()
     if output.live is not None and not together.asked and output.live.streams(subject, sampling, paper):
         pen = next(iter(_read_pens(paper)), None)
         subject = replace(subject, seed=output.live.stream(artist, subject, sampling, pen))
@@ -149,13 +153,14 @@ def main(
         result = _draw_page(artist, subject, sampling, paper, output)
     count, seed, cut, report = result
     where = f"{out}: " if out else ""
-    say(f"{where}{counted(count, 'sketch', 'sketches')} by {artist.source} on {artist.provider}")
+    chosen = "" if subject.best_of in (None, 1) else f", best of {subject.best_of}"
+    say(f"{where}{counted(count, 'sketch', 'sketches')} by {artist.source} on {artist.provider}{chosen}")
     for line in report:
         say(line)
     say_hidden(artist, _names(subject, composition, givens))
     if cut:
         say(f"note: {cut} of {count} cut at {_most_points(artist, subject)} points, where the model would have gone on")
-    say(f"seed {seed}; again: {_command_again(context, seed)}")
+    say(f"seed {seed}; again: {_command_again(context, seed, subject.best_of)}")
 
 
 def _names(subject: Subject, composition: Composition | None, givens: Sequence[GivenFile]) -> list[str]:
@@ -209,20 +214,18 @@ def _check_subject(subject: Subject, paper: Paper, sampling: Sampling) -> None:
             "--class: missing; name what to draw, such as sketch-draw --class star --out star.svg "
             "(--list shows what there is, --help all options)"
         )
-    total = len(subject.names) * subject.count
+    total = subject.total
     if total > MOST_SKETCHES:
         raise InputError(f"--count: would make {total} sketches (at most {MOST_SKETCHES}); draw them in several runs")
     if paper.layout == "scatter" and total > MOST_SCATTERED:
         raise InputError(f"--layout: scatter is for at most {MOST_SCATTERED} sketches (got {total}); choose grid")
-    if subject.index + total - 1 > LARGEST_SEED:
-        raise InputError(f"--index: {subject.index} leaves no room for {total} sketches; choose a smaller one")
     if paper.labels and (paper.layout not in (None, "grid") or paper.sizes):
         raise InputError("--labels: makes a sheet of equal cells; leave out --layout and --sizes")
 
 
 def _check_size(output: Output, subject: Subject, paper: Paper, composition: Composition | None) -> None:
     """Refuse a picture, film or sheet that would be too large, as far as that is known before anything is drawn."""
-    count = len(subject.names) * subject.count if composition is None else len(composition.members)
+    count = subject.total if composition is None else len(composition.members)
     pens = max(1, min(count, len(paper.pens)))
     if paper.steps is not None:
         from sketch_edge.runtime.progress import check_cells
@@ -264,7 +267,27 @@ def _read_scene(subject: Subject) -> Composition:
         composition = replace(composition, seed=subject.seed)
     if subject.temperature is not None:
         composition = replace(composition, temperature=subject.temperature)
-    return composition.seeded()
+    return composition
+
+
+def _choosing(subject: Subject, composition: Composition | None) -> Subject:
+    """The subject with the number of sketches that each is chosen from, if that is not too many.
+
+    Of a scene, objects with a seed or an index of their own are drawn so and not otherwise.
+    """
+    untouched = composition is None or (composition.seed is None and composition.temperature is None)
+    subject = subject.choosing(untouched)
+    assert subject.best_of is not None, "just chosen"
+    total = subject.total if composition is None else len(composition.members)
+    if total * subject.best_of > MOST_DRAWN:
+        raise InputError(
+            f"--best-of: would draw {total * subject.best_of} sketches (at most {MOST_DRAWN}); choose a smaller one"
+        )
+    if subject.index + total * subject.best_of - 1 > LARGEST_SEED:
+        raise InputError(
+            f"--index: {subject.index} leaves no room for {total * subject.best_of} sketches; choose a smaller one"
+        )
+    return subject
 
 
 def _reads(subject: Subject, plotter: Plotter, engine: Engine, givens: Sequence[GivenFile]) -> Reads:
@@ -305,7 +328,7 @@ def _load(engine: Engine) -> Artist:
 
 def _draw_scene(artist: Artist, composition: Composition, subject: Subject, paper: Paper, output: Output) -> Result:
     """Draw a page of things."""
-    scene = artist.compose(composition, max_points=subject.max_points)
+    scene = artist.compose(composition, max_points=subject.max_points, best_of=subject.best_of or 1)
     report = output.write(_sheet(scene, paper, output))
     return len(scene.objects), composition.seed, 0, report
 
@@ -398,6 +421,7 @@ def _drawn(artist: Artist, subject: Subject, sampling: Sampling) -> AbstractCont
         temperature=subject.temperature,
         max_points=subject.max_points,
         first_index=subject.index,
+        best_of=subject.best_of or 1,
         **sampling.given(),
     )
     if len(labels) < BAR_FROM or not sys.stderr.isatty():
@@ -405,12 +429,12 @@ def _drawn(artist: Artist, subject: Subject, sampling: Sampling) -> AbstractCont
     return click.progressbar(drawn, length=len(labels), label="drawing", file=sys.stderr, show_pos=True)
 
 
-def _command_again(context: click.Context, seed: int | None) -> str:
-    """The command line that draws the same again: the one that was given, with the seed."""
+def _command_again(context: click.Context, seed: int | None, best_of: int | None) -> str:
+    """The command line that draws the same again: the one that was given, with the seed and what goes with it."""
     words = ["sketch-draw"]
     for option in context.command.params:
         name = option.name or ""
-        if name == "seed" or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+        if name in ("seed", "best_of") or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
         value = context.params[name]
         flag = max(option.opts, key=len)
@@ -421,6 +445,8 @@ def _command_again(context: click.Context, seed: int | None) -> str:
         else:
             for each in value if isinstance(value, tuple) else (value,):
                 words += [flag, str(each)]
+    if best_of not in (None, 1):
+        words += ["--best-of", str(best_of)]
     return shlex.join([*words, "--seed", str(seed)])
 
 

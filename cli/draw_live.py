@@ -35,21 +35,22 @@ class Live:
         """
         from sketch_edge.runtime.knobs import KnobOptions
 
-        one = len(subject.names) * subject.count == 1 and subject.scene is None and paper.steps is None
+        one = subject.total == 1 and subject.scene is None and paper.steps is None
         return one and sampling.given().keys() <= KnobOptions.__annotations__.keys()
 
     def stream(self, artist: Artist, subject: Subject, sampling: Sampling, pen: Pen | None) -> int:
-        """Watch the one sketch of a subject while the model draws it; returns its seed."""
+        """Watch the one sketch of a subject while the model draws it; returns its seed.
+
+        Where it is one of several, these are drawn first: the model draws it a second time for who watches.
+        """
         from sketch_edge.runtime.live.performance import watch_stream
 
-        stream = artist.stream(
-            subject.names[0],
-            seed=subject.seed,
-            index=subject.index,
-            temperature=subject.temperature,
-            max_points=subject.max_points,
-            **sampling.given(),
-        )
+        name, seed, index = subject.names[0], subject.seed, subject.index
+        options = {"temperature": subject.temperature, "max_points": subject.max_points, **sampling.given()}
+        if subject.best_of not in (None, 1):
+            chosen = artist.draw(name, seed=seed, index=index, best_of=subject.best_of, **options)
+            seed, index = chosen.seed, chosen.index
+        stream = artist.stream(name, seed=seed, index=index, **options)
         self._show(watch_stream(stream, pen), f"{stream.label}, seed {stream.seed}")
         return stream.seed
 

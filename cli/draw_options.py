@@ -15,6 +15,12 @@ from sketch_edge.cli.command import FiniteRange, section
 MOST_SKETCHES = 10_000
 """Sketches of one command."""
 
+MOST_DRAWN = 100_000
+"""Sketches that one command may draw to choose from."""
+
+BEST_OF = 8
+"""Sketches from which the most typical is chosen where nothing else is asked for."""
+
 LARGEST_SEED = 2**64 - 1
 
 FORMATS = ("svg", "png", "gif", "apng", "webp", "gcode", "json")
@@ -54,6 +60,23 @@ class Subject:
     index: int
     temperature: float | None
     max_points: int | None
+    best_of: int | None
+
+    @property
+    def total(self) -> int:
+        """Sketches that are wanted."""
+        return len(self.names) * self.count
+
+    def choosing(self, untouched: bool = True) -> Subject:
+        """The same with the number of sketches that each is chosen from.
+
+        Where nobody says it: one, if a seed, an index or a temperature is given, for then they are meant to be just
+        so (`untouched`: nothing of the kind stands elsewhere); else BEST_OF.
+        """
+        if self.best_of is not None:
+            return self
+        plain = self.seed is None and self.index == 0 and self.temperature is None and untouched
+        return dataclasses.replace(self, best_of=BEST_OF if plain else 1)
 
 
 _subject = section("What")
@@ -68,6 +91,12 @@ subject_options = options(
     _subject("--count", type=click.IntRange(1, MOST_SKETCHES), default=1, metavar="N", help="Sketches of each class."),
     _subject(
         "--seed", type=click.IntRange(0, LARGEST_SEED), metavar="N", help="Same seed, same sketch.  [default: random]"
+    ),
+    _subject(
+        "--best-of",
+        type=click.IntRange(1, 100),
+        metavar="N",
+        help="Draw each N times and keep the most typical.  [default: 8; 1 with --seed, --index or --temperature]",
     ),
     _subject(
         "--index",

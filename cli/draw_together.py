@@ -68,6 +68,7 @@ def check_together(context: click.Context, together: Together, subject: Subject,
             raise InputError(f"--{name.replace('_', '-')}: is for --{home} (got --{way}); leave it out")
     for name, value in (
         ("scene", subject.scene),
+        ("best-of", subject.best_of),
         *((name, getattr(paper, name)) for name in ("sizes", "labels", "steps")),
     ):
         if value:

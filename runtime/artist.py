@@ -20,6 +20,7 @@ from sketch_edge.runtime.provider import open_session
 from sketch_edge.runtime.sampler import Job, Rows, draw_rows, stream_rows
 from sketch_edge.runtime.sketch import Sketch
 from sketch_edge.runtime.strokes import lines_to_stroke3, stroke3_to_lines, stroke3_to_stroke5
+from sketch_edge.runtime.typical import MOST_TRIES, typical_of_each
 
 if TYPE_CHECKING:  # a star alone needs no pages, and nobody's drawing
     from sketch_edge.runtime.plain.session import PlainSession
@@ -181,6 +182,7 @@ class Artist:
         index: int = 0,
         temperature: float | None = None,
         max_points: int | None = None,
+        best_of: int = 1,
         **knobs: Unpack[KnobOptions],
     ) -> Sketch:
         """Draw one sketch.
@@ -191,6 +193,8 @@ class Artist:
             index: which sketch of that seed, 0 .. 2**64 - 1.
             temperature: 0 (always the likeliest) to 10; that of the class where not given (`temperature_of`).
             max_points: where the sketch is cut, 1 to 10,000; the bundle's own where not given.
+            best_of: sketches that are drawn, from `index` on, 1 to 100; the most typical of them is given
+                (`runtime/typical.py`). Its own index stands in it: with that alone it is drawn again.
             **knobs: `pen_temperature`, `top_k` and `end_bias`, as in `sketch_edge.runtime.knobs.Knobs`.
 
         Raises:
@@ -198,7 +202,13 @@ class Artist:
             BundleError: the model gives numbers that are not finite.
         """
         return self.draw_many(
-            [name], seed=seed, temperature=temperature, max_points=max_points, first_index=index, **knobs
+            [name],
+            seed=seed,
+            temperature=temperature,
+            max_points=max_points,
+            first_index=index,
+            best_of=best_of,
+            **knobs,
         )[0]
 
     def draw_many(
@@ -209,16 +219,24 @@ class Artist:
         temperature: float | None = None,
         max_points: int | None = None,
         first_index: int = 0,
+        best_of: int = 1,
         **knobs: Unpack[KnobOptions],
     ) -> list[Sketch]:
         """Draw a sketch of each name; number i is the same as ``draw(names[i], seed=seed, index=first_index + i)``.
 
+        With `best_of` each is the most typical of so many, number i of those from ``first_index + i * best_of`` on.
         Arguments and errors are those of `draw`. Many sketches are drawn side by side, which is several times faster
         than one after the other.
         """
         return list(
             self.draw_each(
-                names, seed=seed, temperature=temperature, max_points=max_points, first_index=first_index, **knobs
+                names,
+                seed=seed,
+                temperature=temperature,
+                max_points=max_points,
+                first_index=first_index,
+                best_of=best_of,
+                **knobs,
             )
         )
 
@@ -230,19 +248,25 @@ class Artist:
         temperature: float | None = None,
         max_points: int | None = None,
         first_index: int = 0,
+        best_of: int = 1,
         **knobs: Unpack[KnobOptions],
     ) -> Iterator[Sketch]:
         """Draw as `draw_many`, but give each sketch as soon as it and those before it are done."""
         if isinstance(names, str):
             raise InputError(f"names: is the text {short(names)} (expected a list of class names); write [{names!r}]")
+        if _checked_integer("best_of", best_of, 1, MOST_TRIES) > 1:
+            tries = [name for name in names for _ in range(best_of)]
+            drawn = self.draw_each(
+                tries, seed=seed, temperature=temperature, max_points=max_points, first_index=first_index, **knobs
+            )
+            return typical_of_each(drawn, best_of)
         ids = [self.class_id(name) for name in names]
         seed, tau, most = _checked_seed(seed), _checked_temperature(temperature), self._checked_points(max_points)
         first = _checked_integer("index", first_index, 0, KEY_LIMIT - max(1, len(ids)))
         jobs = [self._job(class_id, seed, first + number, tau) for number, class_id in enumerate(ids)]
         chosen = Knobs.named(knobs).fitting(self.manifest)
-        drawn = self._rows(jobs, most, chosen)
         how = chosen.describe()
-        return (self._sketch(job, rows, how) for job, rows in zip(jobs, drawn, strict=True))
+        return (self._sketch(job, rows, how) for job, rows in zip(jobs, self._rows(jobs, most, chosen), strict=True))
 
     def draw_orders(self, orders: Sequence[Order], *, max_points: int | None = None) -> list[Sketch]:
         """Draw a sketch for each order, each with its own seed, index and temperature: as `draw` gives it.
@@ -261,10 +285,11 @@ class Artist:
         drawn = self._rows(jobs, most)
         return [self._sketch(job, rows) for job, rows in zip(jobs, drawn, strict=True)]
 
-    def compose(self, composition: Composition, *, max_points: int | None = None) -> Scene:
+    def compose(self, composition: Composition, *, max_points: int | None = None, best_of: int = 1) -> Scene:
         """Draw a page of things: each in its size and its place, and what lies behind something removed.
 
-        Without a seed in `composition` a random one is drawn; it stands in the objects of the scene.
+        Without a seed in `composition` a random one is drawn; it stands in the objects of the scene. With `best_of`
+        every object that has neither a seed nor an index of its own is the most typical of so many sketches.
 
         Raises:
             InputError, BundleError: as `sketch_edge.runtime.scenes.compose.compose`.
@@ -272,7 +297,8 @@ class Artist:
         from sketch_edge.runtime.scenes.compose import compose
         from sketch_edge.runtime.scenes.hidden import hide
 
-        scene = compose(composition, self, max_points=max_points)
+        best_of = _checked_integer("best_of", best_of, 1, MOST_TRIES)
+        scene = compose(composition, self, max_points=max_points, best_of=best_of)
         return hide(scene) if composition.hidden else scene
 
     def stream(

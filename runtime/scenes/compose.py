@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
 from sketch_edge.runtime.artist import Artist, Order
 from sketch_edge.runtime.errors import InputError
 from sketch_edge.runtime.layout import enlarged, median, pen_width_mm, room_for_points
@@ -12,9 +15,13 @@ from sketch_edge.runtime.scenes.composition import Composition
 from sketch_edge.runtime.scenes.placing import Shape
 from sketch_edge.runtime.scenes.relations import find_clusters, find_depths, references
 from sketch_edge.runtime.sketch import Sketch
+from sketch_edge.runtime.typical import most_typical
+
+AT_ONCE = 4096
+"""Sketches that are drawn side by side."""
 
 
-def compose(composition: Composition, artist: Artist, *, max_points: int | None = None) -> Scene:
+def compose(composition: Composition, artist: Artist, *, max_points: int | None = None, best_of: int = 1) -> Scene:
     """Make a scene: draw what is to be drawn, find a size and a place for everything.
 
     Equal compositions with a seed give equal scenes; without one, a random seed is drawn, which stands in the objects
@@ -25,6 +32,8 @@ def compose(composition: Composition, artist: Artist, *, max_points: int | None 
         composition: what is on the page.
         artist: draws the classes, all side by side.
         max_points: where sketches are cut; the bundle's own where not given.
+        best_of: sketches that are drawn for each object without a seed or index of its own, of which the most typical
+            is taken: for object i the sketches from i * best_of on.
 
     Raises:
         InputError: an unknown class, relations that contradict each other, or an object that ends outside the margins.
@@ -34,7 +43,7 @@ def compose(composition: Composition, artist: Artist, *, max_points: int | None 
     refs = references(composition)
     clusters = find_clusters(composition, refs)
     depths = find_depths(composition, refs)
-    sketches = _draw(composition, artist, max_points)
+    sketches = _draw(composition, artist, max_points, best_of)
     things = [each.thing for each in composition.members]
     shapes = [Shape.of(sketch, each.rotate, each.flip) for sketch, each in zip(sketches, things, strict=True)]
     arranger = Arranger(composition, clusters, shapes)
@@ -54,9 +63,9 @@ def compose(composition: Composition, artist: Artist, *, max_points: int | None 
     return Scene(composition.paper, pens, tuple(objects))
 
 
-def _draw(composition: Composition, artist: Artist, max_points: int | None) -> list[Sketch]:
+def _draw(composition: Composition, artist: Artist, max_points: int | None, best_of: int) -> list[Sketch]:
     """The sketch of every member: given, or drawn by its own seed or by that of the page."""
-    orders, wanted, checked = [], [], set[str]()
+    orders, checked = dict[int, list[Order]](), set[str]()
     sketches: dict[int, Sketch] = {}
     for member, (thing, _, copy) in enumerate(composition.members):
         if thing.sketch is not None:
@@ -75,10 +84,22 @@ def _draw(composition: Composition, artist: Artist, max_points: int | None) -> l
         seed = thing.seed if thing.seed is not None else composition.seed
         tau = thing.temperature if thing.temperature is not None else composition.temperature
         assert seed is not None, "composition is seeded"
-        orders.append(Order(thing.label, seed, index + copy, tau))
-        wanted.append(member)
-    sketches |= zip(wanted, artist.draw_orders(orders, max_points=max_points), strict=True)
+        tries = best_of if thing.seed is None and thing.index is None else 1
+        first = (index + copy) * tries
+        orders[member] = [Order(thing.label, seed, first + number, tau) for number in range(tries)]
+    sketches |= zip(orders, _typical(list(orders.values()), artist, max_points), strict=True)
     return [sketches[member] for member in range(len(composition.members))]
+
+
+def _typical(tries: Sequence[Sequence[Order]], artist: Artist, max_points: int | None) -> Iterator[Sketch]:
+    """For each list of orders the most typical of its sketches; so many are drawn side by side as memory is cheap."""
+    at_once = max(1, AT_ONCE // max(map(len, tries), default=1))
+    for first in range(0, len(tries), at_once):
+        groups = tries[first : first + at_once]
+        drawn = iter(artist.draw_orders([order for group in groups for order in group], max_points=max_points))
+        for group in groups:
+            own = list(islice(drawn, len(group)))
+            yield own[most_typical(own)]
 
 
 def _fitting_pen(composition: Composition, arranger: Arranger) -> Pen:

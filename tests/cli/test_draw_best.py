@@ -1,0 +1,153 @@
+"""sketch-draw --best-of: what is chosen, when it is by itself, and that the command printed draws the same again."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sketch_edge.cli.draw import main
+from sketch_edge.cli.draw_options import BEST_OF
+from sketch_edge.runtime.artist import load
+from sketch_edge.runtime.writers import render
+
+TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"
+OBJECTS = '[[object]]\nclass = "star"\n[[object]]\nclass = "cat"\n'
+SCENE = f"format = 1\n{OBJECTS}"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def draw(*args: str) -> Result:
+    return CliRunner().invoke(main, [*args, "--model", str(TINY)], prog_name="sketch-draw")
+
+
+def drawn(*args: str) -> Result:
+    result = draw(*args)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def again(result: Result) -> list[str]:
+    """The words of the command that was printed."""
+    return shlex.split(result.stderr.split("again: ")[1])[1:]
+
+
+def recipes(path: Path) -> list[tuple[int, int]]:
+    return [(each["seed"], each["index"]) for each in map(json.loads, path.read_text().splitlines())]
+
+
+def test_it_writes_what_the_library_chooses(folder):
+    result = drawn("-c", "star", "--seed", "12", "--best-of", "5", "-o", "star.svg")
+    chosen = load(TINY).draw("star", seed=12, best_of=5)
+    assert (folder / "star.svg").read_bytes() == render(chosen, "svg", page="100x100mm")
+    assert result.stderr.splitlines()[0].endswith(", best of 5")
+
+
+def test_of_several_each_is_chosen(folder):
+    drawn("-c", "star", "-c", "cat", "--count", "2", "--seed", "12", "--best-of", "3", "--index", "4", "-o", "a.json")
+    chosen = load(TINY).draw_many(["star", "star", "cat", "cat"], seed=12, first_index=4, best_of=3)
+    assert recipes(folder / "a.json") == [(12, each.index) for each in chosen]
+
+
+def test_left_alone_it_chooses(folder):
+    """Nothing said: a random seed, and the best of some."""
+    result = drawn("-c", "star", "--count", "3", "-o", "a.json")
+    assert f", best of {BEST_OF}\n" in result.stderr
+    seed = recipes(folder / "a.json")[0][0]
+    chosen = load(TINY).draw_many(["star"] * 3, seed=seed, best_of=BEST_OF)
+    assert recipes(folder / "a.json") == [(seed, each.index) for each in chosen]
+
+
+@pytest.mark.parametrize(
+    "words", [("--seed", "3"), ("--index", "2"), ("--temperature", "0.5"), ("--best-of", "1"), ("--seed", "0")]
+)
+def test_what_was_meant_so_is_drawn_so(folder, words):
+    result = drawn("-c", "star", "-o", "a.json", *words)
+    assert "best of" not in result.stderr
+    [(seed, index)] = recipes(folder / "a.json")
+    assert index == (2 if "--index" in words else 0)
+    assert again(result)[-2:] == ["--seed", str(seed)]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-c", "star", "-o", "a.svg"),
+        ("-c", "star", "-c", "cat", "--count", "3", "-o", "a.svg", "--labels"),
+        ("-c", "star", "-c", "cat", "--layout", "scatter", "-o", "a.svg"),
+        ("-c", "star", "--best-of", "3", "-o", "a.svg"),
+        ("-c", "star", "--best-of", "1", "-o", "a.svg"),
+        ("-c", "star", "--best-of", "3", "--index", "9", "--temperature", "0.4", "-o", "a.svg"),
+        ("--scene", "page.toml", "-o", "a.svg"),
+        ("--scene", "page.toml", "--best-of", "2", "-o", "a.svg"),
+    ],
+)
+def test_the_command_that_is_printed_draws_the_same(folder, words):
+    (folder / "page.toml").write_text(SCENE)
+    command = again(drawn(*words))
+    first = (folder / "a.svg").read_bytes()
+    (folder / "a.svg").unlink()
+    result = CliRunner().invoke(main, command, prog_name="sketch-draw")
+    assert result.exit_code == 0, result.stderr
+    assert (folder / "a.svg").read_bytes() == first
+    assert again(result) == command
+
+
+def test_labels_have_the_numbers_by_which_each_is_drawn_alone(folder):
+    drawn("-c", "star", "--count", "2", "--seed", "4", "--best-of", "8", "--labels", "-o", "a.svg")
+    chosen = load(TINY).draw_many(["star"] * 2, seed=4, best_of=8)
+    assert chosen[1].index >= 8
+    assert [int(number) for number in re.findall(r"star (\d+)", (folder / "a.svg").read_text())][-2:] == [
+        each.index for each in chosen
+    ]
+
+
+def test_a_scene_is_chosen_where_it_leaves_that_open(folder):
+    """One with a seed or a temperature was made to look as it does."""
+    page = folder / "page.toml"
+    page.write_text(SCENE)
+    assert f", best of {BEST_OF}\n" in drawn("--scene", "page.toml", "-o", "a.svg").stderr
+    assert "best of" not in drawn("--scene", "page.toml", "--seed", "4", "-o", "a.svg").stderr
+    for line in ("seed = 3", "temperature = 0.3"):
+        page.write_text(f"format = 1\n{line}\n{OBJECTS}")
+        assert "best of" not in drawn("--scene", "page.toml", "-o", "a.svg").stderr
+        assert ", best of 4\n" in drawn("--scene", "page.toml", "--best-of", "4", "-o", "a.svg").stderr
+
+
+def test_it_can_be_watched(folder):
+    """What is seen is what is written, point by point."""
+    words = ("-c", "star", "--seed", "12", "--best-of", "6", "--live", "--speed", "0")
+    index = load(TINY).draw("star", seed=12, best_of=6).index
+    assert index > 0
+    single = drawn("-c", "star", "--seed", "12", "--index", str(index), "--live", "--speed", "0")
+    assert drawn(*words).stdout == single.stdout
+    drawn(*words, "-o", "a.json")
+    assert recipes(folder / "a.json") == [(12, index)]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("-c", "star", "--best-of", "0"), "--best-of"),
+        (("-c", "star", "--best-of", "101"), "--best-of"),
+        (("-c", "star", "--best-of", "x"), "--best-of"),
+        (("--finish", "a.json", "--best-of", "3"), "--best-of: does not go with --finish"),
+        (("--vary", "a.json", "--best-of", "1"), "--best-of: does not go with --vary"),
+        (("-c", "star", "--refine", "--best-of", "3"), "--best-of: does not go with --refine"),
+        (("-c", "star", "--count", "10000", "--best-of", "11"), "--best-of: would draw 110000 sketches"),
+        (("-c", "star", "--best-of", "3", "--index", str(2**64 - 2)), f"--index: {2**64 - 2} leaves no room for 3"),
+    ],
+)
+def test_what_cannot_be(folder, words, line):
+    result = draw(*words, "-o", "out.svg")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {line}")
+    assert result.stderr.count("\n") == 1
+    assert not list(folder.iterdir())
