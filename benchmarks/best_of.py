@@ -1,6 +1,6 @@
 """What choosing the most typical of several drawings brings, and what it costs in variety and time.
 
-    python benchmarks/best_of.py model.sketch.zip data.npz
+    python benchmarks/best_of.py model.sketch.zip data.npz [--count 100] [--factor 1]
 
 For each number of drawings to choose from: how often a judge that learnt from real drawings alone names the chosen one
 as meant (top-1, top-5; over the listed classes, and over those with at least 100 real drawings), how much of the
@@ -30,8 +30,8 @@ class Choosing:
 
     network = None
 
-    def __init__(self, artist: Artist, best_of: int) -> None:
-        self._artist, self.best_of = artist, best_of
+    def __init__(self, artist: Artist, best_of: int, factor: float) -> None:
+        self._artist, self.best_of, self._factor = artist, best_of, factor
         self.name = f"best of {best_of}"
 
     @property
@@ -45,12 +45,13 @@ class Choosing:
         return {"kind": "choice", "best_of": self.best_of}
 
     def temperature_of(self, name: str) -> float:
-        """That of the class."""
-        return self._artist.temperature_of(name)
+        """That of the class, times the factor."""
+        return self._artist.temperature_of(name) * self._factor
 
     def draw(self, name: str, count: int, seed: int, temperature: float | None) -> list[Drawing]:
         """Draw `count` sketches, each chosen from `best_of`."""
-        drawn = self._artist.draw_each([name] * count, seed=seed, temperature=temperature, best_of=self.best_of)
+        tau = self.temperature_of(name) if temperature is None else temperature
+        drawn = self._artist.draw_each([name] * count, seed=seed, temperature=tau, best_of=self.best_of)
         return [Drawing.from_lines(sketch.lines) for sketch in drawn]
 
 
@@ -71,9 +72,10 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("--count", type=int, default=100, help="drawings of each class and number")
+    parser.add_argument("--factor", type=float, default=1.0, help="what the classes' temperatures are multiplied by")
     options = parser.parse_args()
     artist = load(options.bundle)
-    subjects = [Choosing(artist, number) for number in NUMBERS]
+    subjects = [Choosing(artist, number, options.factor) for number in NUMBERS]
     report = evaluate(
         subjects,
         options.data,
