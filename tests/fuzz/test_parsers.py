@@ -3,20 +3,23 @@
 Short here; `python -m tests.fuzz.campaign` tries the same for hours.
 """
 
-import resource
-
 import pytest
 
 from sketch_edge.runtime.errors import DataError
 from tests.fuzz.examples import try_examples
 from tests.fuzz.guided import fuzz
 from tests.fuzz.parsers import DRAWINGS, Parser, parsers
-from tests.fuzz.tally import Hand, Tally
+from tests.fuzz.tally import Hand, Tally, most_memory
 
 EXAMPLES = 100
 MOST_MEMORY = 1 << 30
-BEFORE = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 PARSERS = parsers()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def before() -> int:
+    """The most memory that this process had taken when these tests began, in bytes."""
+    return most_memory()
 
 
 @pytest.mark.parametrize("parser", PARSERS, ids=lambda each: each.name)
@@ -37,9 +40,9 @@ def test_bad_inputs_are_read_or_refused(parser):
     assert tally.refused > 0
 
 
-def test_what_was_tried_took_little_memory():
+def test_what_was_tried_took_little_memory(before):
     """All of the above together, and what they import, stay under a gigabyte; this runs after them."""
-    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - BEFORE) << 10 < MOST_MEMORY
+    assert most_memory() - before < MOST_MEMORY
 
 
 @pytest.mark.parametrize("parser", PARSERS, ids=lambda each: each.name)
