@@ -40,6 +40,11 @@ def together(artist: Artist, names: Sequence[str]) -> list[str]:
     return [hash_of(next(artist.draw_each([name, *others], seed=seed))) for seed, name in enumerate(names)]
 
 
+def chosen(artist: Artist, names: Sequence[str]) -> list[str]:
+    """Each the most typical of eight."""
+    return [hash_of(artist.draw(name, seed=seed, best_of=8)) for seed, name in enumerate(names)]
+
+
 def hash_of(sketch: Sketch) -> str:
     """The hash of a sketch's points."""
     return digest((x, y, place > 0) for line in sketch.lines for place, (x, y) in enumerate(line.tolist()))
@@ -50,6 +55,7 @@ WAYS: dict[str, tuple[str, int, Callable[[Artist, Sequence[str]], list[str]]]] =
     "cpu-together": ("cpu", 1, together),
     "cpu-two-threads": ("cpu", 2, alone),
     "cpu-streamed": ("cpu", 1, streamed),
+    "cpu-chosen": ("cpu", 1, chosen),
     "numpy-alone": ("numpy", 1, alone),
     "numpy-together": ("numpy", 1, together),
     "numpy-streamed": ("numpy", 1, streamed),
