@@ -17,9 +17,12 @@ from click.core import ParameterSource
 from sketch_edge.cli.command import SketchCommand, counted, leave, say, section
 from sketch_edge.cli.draw_listing import print_classes, print_machines, say_hidden
 from sketch_edge.cli.draw_options import (
+    BEST_OF,
+    BEST_OF_UP_TO,
     FORMATS,
     LARGEST_SEED,
     LIVE,
+    MEANT_SO,
     MOST_DRAWN,
     MOST_SKETCHES,
     Engine,
@@ -133,12 +136,13 @@ def main(
     composition = _read_scene(subject) if subject.scene is not None else None
     givens = read_drawings(together, subject)
     if not together.asked:
-        subject = _choosing(subject, composition)
+        subject = _choosing(context, subject, composition)
     _check_size(output, subject, paper, composition)
     output = replace(output, reads=_reads(subject, plotter, engine, givens))
     _refuse_reads(output, plotter)
     artist = _load(engine)
-    composition = composition and composition.seeded()
+    if composition is not None:
+        composition = replace(composition.seeded(), best_of=subject.best_of)
     if output.live is not None and not together.asked and output.live.streams(subject, sampling, paper):
         pen = next(iter(_read_pens(paper)), None)
         subject = replace(subject, seed=output.live.stream(artist, subject, sampling, pen))
@@ -270,24 +274,25 @@ def _read_scene(subject: Subject) -> Composition:
     return composition
 
 
-def _choosing(subject: Subject, composition: Composition | None) -> Subject:
-    """The subject with the number of sketches that each is chosen from, if that is not too many.
+def _choosing(context: click.Context, subject: Subject, composition: Composition | None) -> Subject:
+    """The subject with the number of sketches that each is chosen from; of a scene, its file may say it.
 
-    Of a scene, objects with a seed or an index of their own are drawn so and not otherwise.
+    Where nobody does it is BEST_OF, or 1 where the sketches are meant to be just as they are, or are many.
     """
-    untouched = composition is None or (composition.seed is None and composition.temperature is None)
-    subject = subject.choosing(untouched)
-    assert subject.best_of is not None, "just chosen"
-    total = subject.total if composition is None else len(composition.members)
-    if total * subject.best_of > MOST_DRAWN:
-        raise InputError(
-            f"--best-of: would draw {total * subject.best_of} sketches (at most {MOST_DRAWN}); choose a smaller one"
-        )
-    if subject.index + total * subject.best_of - 1 > LARGEST_SEED:
-        raise InputError(
-            f"--index: {subject.index} leaves no room for {total * subject.best_of} sketches; choose a smaller one"
-        )
-    return subject
+    meant_so = any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in MEANT_SO)
+    best_of, total = subject.best_of, subject.total
+    if composition is not None:
+        best_of = composition.best_of if best_of is None else best_of
+        meant_so = meant_so or composition.seed is not None or composition.tempered
+        total = sum(not member.thing.settled for member in composition.members)
+    if best_of is None:
+        best_of = 1 if meant_so or total > BEST_OF_UP_TO else BEST_OF
+    drawn = total * best_of
+    if drawn > MOST_DRAWN:
+        raise InputError(f"--best-of: would draw {drawn} sketches (at most {MOST_DRAWN}); choose a smaller one")
+    if subject.index + drawn - 1 > LARGEST_SEED:
+        raise InputError(f"--index: {subject.index} leaves no room for {drawn} sketches; choose a smaller one")
+    return replace(subject, best_of=best_of if total else 1)
 
 
 def _reads(subject: Subject, plotter: Plotter, engine: Engine, givens: Sequence[GivenFile]) -> Reads:
@@ -328,7 +333,7 @@ def _load(engine: Engine) -> Artist:
 
 def _draw_scene(artist: Artist, composition: Composition, subject: Subject, paper: Paper, output: Output) -> Result:
     """Draw a page of things."""
-    scene = artist.compose(composition, max_points=subject.max_points, best_of=subject.best_of or 1)
+    scene = artist.compose(composition, max_points=subject.max_points)
     report = output.write(_sheet(scene, paper, output))
     return len(scene.objects), composition.seed, 0, report
 
@@ -357,10 +362,10 @@ def _draw_each(artist: Artist, subject: Subject, sampling: Sampling, paper: Pape
     seed, cut, report = None, 0, list[str]()
     takes_page = FORMATS[output.format].takes is Scene
     with _drawn(artist, subject, sampling) as sketches:
-        for number, sketch in enumerate(sketches):
+        for number, (sketch, path) in enumerate(zip(sketches, paths, strict=True)):
             own = replace(paper, pens=paper.pens[number % len(paper.pens) :][:1]) if paper.pens else paper
             drawing = _page([sketch], artist, own, output) if takes_page else [sketch]
-            report += output.write(drawing, output.path_of(sketch.label, sketch.index, last))
+            report += output.write(drawing, path)
             seed, cut = sketch.seed, cut + (not sketch.complete)
     return len(labels), seed, cut, report
 

@@ -18,8 +18,11 @@ MOST_SKETCHES = 10_000
 MOST_DRAWN = 100_000
 """Sketches that one command may draw to choose from."""
 
-BEST_OF = 8
-"""Sketches from which the most typical is chosen where nothing else is asked for."""
+BEST_OF, BEST_OF_UP_TO = 8, 100
+"""Sketches from which the most typical is chosen where nothing else is asked for, and for how many at most."""
+
+MEANT_SO = ("seed", "index", "temperature")
+"""Who gives one of these wants what the model draws with it, not a choice."""
 
 LARGEST_SEED = 2**64 - 1
 
@@ -67,17 +70,6 @@ class Subject:
         """Sketches that are wanted."""
         return len(self.names) * self.count
 
-    def choosing(self, untouched: bool = True) -> Subject:
-        """The same with the number of sketches that each is chosen from.
-
-        Where nobody says it: one, if a seed, an index or a temperature is given, for then they are meant to be just
-        so (`untouched`: nothing of the kind stands elsewhere); else BEST_OF.
-        """
-        if self.best_of is not None:
-            return self
-        plain = self.seed is None and self.index == 0 and self.temperature is None and untouched
-        return dataclasses.replace(self, best_of=BEST_OF if plain else 1)
-
 
 _subject = section("What")
 subject_options = options(
@@ -96,7 +88,8 @@ subject_options = options(
         "--best-of",
         type=click.IntRange(1, 100),
         metavar="N",
-        help="Draw each N times and keep the most typical.  [default: 8; 1 with --seed, --index or --temperature]",
+        help="Draw each N times, keep the most typical.  [default: 8; 1 with --seed, --index, --temperature, or for "
+        f"over {BEST_OF_UP_TO}]",
     ),
     _subject(
         "--index",

@@ -285,11 +285,10 @@ class Artist:
         drawn = self._rows(jobs, most)
         return [self._sketch(job, rows) for job, rows in zip(jobs, drawn, strict=True)]
 
-    def compose(self, composition: Composition, *, max_points: int | None = None, best_of: int = 1) -> Scene:
+    def compose(self, composition: Composition, *, max_points: int | None = None) -> Scene:
         """Draw a page of things: each in its size and its place, and what lies behind something removed.
 
-        Without a seed in `composition` a random one is drawn; it stands in the objects of the scene. With `best_of`
-        every object that has neither a seed nor an index of its own is the most typical of so many sketches.
+        Without a seed in `composition` a random one is drawn; it stands in the objects of the scene.
 
         Raises:
             InputError, BundleError: as `sketch_edge.runtime.scenes.compose.compose`.
@@ -297,8 +296,7 @@ class Artist:
         from sketch_edge.runtime.scenes.compose import compose
         from sketch_edge.runtime.scenes.hidden import hide
 
-        best_of = _checked_integer("best_of", best_of, 1, MOST_TRIES)
-        scene = compose(composition, self, max_points=max_points, best_of=best_of)
+        scene = compose(composition, self, max_points=max_points)
         return hide(scene) if composition.hidden else scene
 
     def stream(

@@ -58,7 +58,7 @@ def contact_sheet(
         left, top, width, height = box.tolist()
         room = np.array([left + half, top + half, width - 2 * half, height - 2 * half - LINE * letters])
         objects.append(place(sketch, room, number % len(pens)))
-        text = fitted_text(_text(sketch) if texts is None else texts[number], width, letters)
+        text = _text(sketch, width, letters) if texts is None else fitted_text(texts[number], width, letters)
         captions.append(Caption(text, left + width / 2, top + height - (LINE - 1.3) * letters, letters))
     return Scene(page, tuple(pens), tuple(objects), tuple(each for each in captions if each.text))
 
@@ -71,6 +71,9 @@ def contact_page(count: int) -> Page:
     return Page(across * CELL_MM + 2 * margin, down * CELL_MM * (1 + LETTERS * LINE) + 2 * margin, margin)
 
 
-def _text(sketch: Sketch) -> str:
-    """Its class, and which sketch of the seed it is where it has one."""
-    return sketch.label if sketch.seed is None else f"{sketch.label} {sketch.index}".strip()
+def _text(sketch: Sketch, width_mm: float, size_mm: float) -> str:
+    """Its class, and which sketch of the seed it is where it has one; the number is left whole where it has room."""
+    if sketch.seed is None:
+        return fitted_text(sketch.label, width_mm, size_mm)
+    number = f" {sketch.index}" if sketch.label else str(sketch.index)
+    return fitted_text(sketch.label, width_mm, size_mm, behind=number)

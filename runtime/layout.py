@@ -417,10 +417,17 @@ def _text_width_mm(text: str, size_mm: float) -> float:
     return len(text) * size_mm * 0.55
 
 
-def fitted_text(text: str, width_mm: float, size_mm: float) -> str:
-    """Shorten a text to about `width_mm`, with an ellipsis where something was cut."""
+def fitted_text(text: str, width_mm: float, size_mm: float, behind: str = "") -> str:
+    """Shorten a text to about `width_mm`, with an ellipsis where something was cut.
+
+    `behind` stands after it and is not cut as long as a letter of the text has room before it.
+    """
     most = max(1, int(width_mm / (size_mm * 0.55) + 1e-6))  # a width made for n letters has room for n
-    return text if len(text) <= most else text[: max(1, most - 1)] + "…"
+    if len(behind) + 2 > most:
+        text, behind = text + behind, ""
+    if len(text) + len(behind) <= most:
+        return text + behind
+    return text[: max(1, most - len(behind) - 1)].rstrip() + "…" + behind
 
 
 def median(values: npt.ArrayLike) -> float:

@@ -28,6 +28,8 @@ CELLS = 16
 FILL = 12
 """Cells that the larger side of a sketch takes; what is left around it takes the blur."""
 
+MARGIN = (CELLS - FILL) // 2
+
 SAMPLES = 2
 """Points of a line that are counted for each cell it passes."""
 
@@ -38,7 +40,7 @@ Counts = npt.NDArray[np.int64]
 
 
 def most_typical(sketches: Sequence[Sketch]) -> int:
-    """Which of some sketches looks most like the others; the first of equals.
+    """Which of some sketches looks most like the others; the first of equals, and so of two always the first.
 
     One that was cut before its end is chosen only where all were.
 
@@ -51,8 +53,9 @@ def most_typical(sketches: Sequence[Sketch]) -> int:
     alike = pictures @ pictures.T  # whole numbers, far below 2**53
     sizes = np.sqrt(np.diagonal(alike))
     cosines = alike / np.outer(sizes, sizes)
-    means = [math.fsum(row) for row in cosines.tolist()]
-    return max(range(len(sketches)), key=lambda number: (sketches[number].complete, means[number]))
+    np.fill_diagonal(cosines, 0.0)  # a sketch's likeness to itself is 1 but for the last bit
+    sums = [math.fsum(row) for row in cosines.tolist()]
+    return max(range(len(sketches)), key=lambda number: (sketches[number].complete, sums[number]))
 
 
 def typical_of_each(sketches: Iterator[Sketch], best_of: int) -> Iterator[Sketch]:
@@ -73,6 +76,7 @@ def ink(sketch: Sketch) -> Counts:
     counts = np.zeros((CELLS, CELLS), np.int64)
     for line in sketch.lines:
         cells = np.floor(_along((line - (low + high) / 2) * scale + CELLS / 2)).astype(np.int64)
+        cells = np.clip(cells, MARGIN, MARGIN + FILL - 1)  # what lies on the outermost edge is in the outermost cell
         np.add.at(counts, (cells[:, 1], cells[:, 0]), 1)
     return _blurred(_blurred(counts).T).T
 

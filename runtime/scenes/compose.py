@@ -21,19 +21,18 @@ AT_ONCE = 4096
 """Sketches that are drawn side by side."""
 
 
-def compose(composition: Composition, artist: Artist, *, max_points: int | None = None, best_of: int = 1) -> Scene:
+def compose(composition: Composition, artist: Artist, *, max_points: int | None = None) -> Scene:
     """Make a scene: draw what is to be drawn, find a size and a place for everything.
 
     Equal compositions with a seed give equal scenes; without one, a random seed is drawn, which stands in the objects
-    (`Composition.seeded` gives one beforehand). Sketch i of the page's seed is object i, so that objects at the end
-    change nothing about those before. Lines that lie behind something are all still there.
+    (`Composition.seeded` gives one beforehand). Sketch i of the page's seed is object i, or with `best_of` one of the
+    sketches from i * best_of on, so that objects at the end change nothing about those before. Lines that lie behind
+    something are all still there.
 
     Args:
         composition: what is on the page.
         artist: draws the classes, all side by side.
         max_points: where sketches are cut; the bundle's own where not given.
-        best_of: sketches that are drawn for each object without a seed or index of its own, of which the most typical
-            is taken: for object i the sketches from i * best_of on.
 
     Raises:
         InputError: an unknown class, relations that contradict each other, or an object that ends outside the margins.
@@ -43,7 +42,7 @@ def compose(composition: Composition, artist: Artist, *, max_points: int | None 
     refs = references(composition)
     clusters = find_clusters(composition, refs)
     depths = find_depths(composition, refs)
-    sketches = _draw(composition, artist, max_points, best_of)
+    sketches = _draw(composition, artist, max_points)
     things = [each.thing for each in composition.members]
     shapes = [Shape.of(sketch, each.rotate, each.flip) for sketch, each in zip(sketches, things, strict=True)]
     arranger = Arranger(composition, clusters, shapes)
@@ -63,7 +62,7 @@ def compose(composition: Composition, artist: Artist, *, max_points: int | None 
     return Scene(composition.paper, pens, tuple(objects))
 
 
-def _draw(composition: Composition, artist: Artist, max_points: int | None, best_of: int) -> list[Sketch]:
+def _draw(composition: Composition, artist: Artist, max_points: int | None) -> list[Sketch]:
     """The sketch of every member: given, or drawn by its own seed or by that of the page."""
     orders, checked = dict[int, list[Order]](), set[str]()
     sketches: dict[int, Sketch] = {}
@@ -84,7 +83,7 @@ def _draw(composition: Composition, artist: Artist, max_points: int | None, best
         seed = thing.seed if thing.seed is not None else composition.seed
         tau = thing.temperature if thing.temperature is not None else composition.temperature
         assert seed is not None, "composition is seeded"
-        tries = best_of if thing.seed is None and thing.index is None else 1
+        tries = 1 if thing.settled or composition.best_of is None else composition.best_of
         first = (index + copy) * tries
         orders[member] = [Order(thing.label, seed, first + number, tau) for number in range(tries)]
     sketches |= zip(orders, _typical(list(orders.values()), artist, max_points), strict=True)

@@ -17,6 +17,7 @@ from sketch_edge.runtime.page import Page
 from sketch_edge.runtime.scene import Pen
 from sketch_edge.runtime.scenes.sizes import LARGEST_M, METRES, SMALLEST_M
 from sketch_edge.runtime.scenes.thing import MOST_OBJECTS, Thing, nearest
+from sketch_edge.runtime.typical import MOST_TRIES
 
 __all__ = ["LAYOUTS", "SIZES", "Composition", "Member", "Thing"]
 
@@ -77,6 +78,10 @@ class Composition:
     hidden: bool = True
     """Lines that lie behind something are to be removed. `compose` leaves that to its caller."""
 
+    best_of: int | None = None
+    """Sketches that are drawn for each object that is not settled (`Thing.settled`), of which the most typical is
+    taken, 1 to 100; 1 where not given."""
+
     file: str = ""
     """Where it was read from; stands before errors."""
 
@@ -113,6 +118,11 @@ class Composition:
     def seeded(self) -> Composition:
         """The same with a seed: a random one, short enough to type, if there was none."""
         return self if self.seed is not None else replace(self, seed=secrets.randbits(RANDOM_SEED_BITS))
+
+    @property
+    def tempered(self) -> bool:
+        """Whether a temperature is given anywhere."""
+        return self.temperature is not None or any(thing.temperature is not None for thing in self._things)
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
@@ -175,6 +185,9 @@ class Composition:
         tau = self.temperature
         if tau is not None and (isinstance(tau, bool) or not isinstance(tau, int | float) or not 0 <= tau <= 10):
             self.refuse("temperature", f"is {short(tau)} (expected a number, 0 to {MAX_TEMPERATURE:g})")
+        best_of = self.best_of
+        if best_of is not None and (type(best_of) is not int or not 1 <= best_of <= MOST_TRIES):
+            self.refuse("best-of", f"is {short(best_of)} (expected a whole number, 1 to {MOST_TRIES})")
         if not isinstance(self.page, Page):
             self.refuse("page", f"is {type(self.page).__name__} (expected a page)")
 

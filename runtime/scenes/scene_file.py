@@ -28,7 +28,8 @@ MOST_GIVEN_POINTS = 500_000
 
 MOST_RECORD = 10_000_000
 
-KEYS = ("format", "seed", "temperature", "layout", "sizes", "hidden", "page", "pen", "object")
+SETTINGS = ("seed", "temperature", "layout", "sizes", "hidden", "best-of")
+KEYS = ("format", *SETTINGS, "page", "pen", "object")
 PAGE_KEYS = ("size", "margin")
 PEN_KEYS = ("name", "color", "width")
 FIELD_KEYS = tuple(each.name for each in fields(Thing) if each.name not in ("label", "sketch"))
@@ -73,7 +74,7 @@ def parse_composition(content: bytes, file: str = "scene", folder: Path | None =
     objects = _tables(file, raw, "object")
     sketches = _given_strokes(file, objects, folder or Path())
     things = [_thing(f"{file}:object {n}", each, sketches.get(n)) for n, each in enumerate(objects, 1)]
-    settings = {key: raw[key] for key in ("seed", "temperature", "layout", "sizes", "hidden") if key in raw}
+    settings = {key.replace("-", "_"): raw[key] for key in SETTINGS if key in raw}
     if not isinstance(settings.get("layout", ""), str):
         raise InputError(f"{file}:layout: is {short(raw['layout'])}; choose one of {', '.join(LAYOUTS)}")
     if not isinstance(settings.get("sizes", ""), str | dict):

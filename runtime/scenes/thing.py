@@ -114,6 +114,11 @@ class Thing:
         return self.label or (self.sketch.label if self.sketch else "") or self.name or "drawing"
 
     @property
+    def settled(self) -> bool:
+        """Whether it says itself which sketch it is: strokes are given, or it has a seed or an index of its own."""
+        return self.sketch is not None or self.seed is not None or self.index is not None
+
+    @property
     def title(self) -> str:
         """What relations call the first of its kind."""
         return self.name or self.kind

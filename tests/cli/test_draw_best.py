@@ -66,13 +66,21 @@ def test_left_alone_it_chooses(folder):
 
 
 @pytest.mark.parametrize(
-    "words", [("--seed", "3"), ("--index", "2"), ("--temperature", "0.5"), ("--best-of", "1"), ("--seed", "0")]
+    "words",
+    [
+        ("--seed", "3"),
+        ("--seed", "0"),
+        ("--index", "2"),
+        ("--index", "0"),
+        ("--temperature", "0.5"),
+        ("--best-of", "1"),
+    ],
 )
 def test_what_was_meant_so_is_drawn_so(folder, words):
     result = drawn("-c", "star", "-o", "a.json", *words)
     assert "best of" not in result.stderr
     [(seed, index)] = recipes(folder / "a.json")
-    assert index == (2 if "--index" in words else 0)
+    assert index == (2 if "2" in words else 0)
     assert again(result)[-2:] == ["--seed", str(seed)]
 
 
@@ -87,6 +95,10 @@ def test_what_was_meant_so_is_drawn_so(folder, words):
         ("-c", "star", "--best-of", "3", "--index", "9", "--temperature", "0.4", "-o", "a.svg"),
         ("--scene", "page.toml", "-o", "a.svg"),
         ("--scene", "page.toml", "--best-of", "2", "-o", "a.svg"),
+        ("-c", "star", "--count", "2", "--format", "json", "-o", "a.svg"),
+        ("-c", "star", "--steps", "2x2", "-o", "a.svg"),
+        ("-c", "star", "-c", "cat", "--machine", "grbl-servo", "--format", "gcode", "-o", "a.svg"),
+        ("-c", "star", "--live", "--speed", "0", "-o", "a.svg"),
     ],
 )
 def test_the_command_that_is_printed_draws_the_same(folder, words):
@@ -110,15 +122,72 @@ def test_labels_have_the_numbers_by_which_each_is_drawn_alone(folder):
 
 
 def test_a_scene_is_chosen_where_it_leaves_that_open(folder):
-    """One with a seed or a temperature was made to look as it does."""
+    """One with a seed or a temperature was made to look as it does, and one of given things has nothing to choose."""
     page = folder / "page.toml"
     page.write_text(SCENE)
-    assert f", best of {BEST_OF}\n" in drawn("--scene", "page.toml", "-o", "a.svg").stderr
-    assert "best of" not in drawn("--scene", "page.toml", "--seed", "4", "-o", "a.svg").stderr
-    for line in ("seed = 3", "temperature = 0.3"):
-        page.write_text(f"format = 1\n{line}\n{OBJECTS}")
-        assert "best of" not in drawn("--scene", "page.toml", "-o", "a.svg").stderr
-        assert ", best of 4\n" in drawn("--scene", "page.toml", "--best-of", "4", "-o", "a.svg").stderr
+    words = ("--scene", "page.toml", "-o", "a.svg")
+    assert f", best of {BEST_OF}\n" in drawn(*words).stderr
+    assert "best of" not in drawn(*words, "--seed", "4").stderr
+    for content in (f"seed = 3\n{OBJECTS}", f"temperature = 0.3\n{OBJECTS}", f"{OBJECTS}temperature = 0.3\n"):
+        page.write_text(f"format = 1\n{content}")
+        assert "best of" not in drawn(*words).stderr
+        assert ", best of 4\n" in drawn(*words, "--best-of", "4").stderr
+    page.write_text('format = 1\n[[object]]\nclass = "star"\nseed = 1\n[[object]]\nlines = [[[0, 0], [9, 9]]]\n')
+    assert "best of" not in drawn(*words).stderr
+    assert "best of" not in drawn(*words, "--best-of", "4").stderr
+
+
+def test_a_scene_file_can_say_it(folder):
+    """With the seed that was printed, the file alone draws the page again."""
+    page = folder / "page.toml"
+    page.write_text(SCENE)
+    words = ("--scene", "page.toml", "-o", "a.svg")
+    seed = again(drawn(*words))[-1]
+    first = (folder / "a.svg").read_bytes()
+    page.write_text(f"format = 1\nseed = {seed}\nbest-of = {BEST_OF}\n{OBJECTS}")
+    assert f", best of {BEST_OF}\n" in drawn(*words).stderr
+    assert (folder / "a.svg").read_bytes() == first
+    assert "best of" not in drawn(*words, "--best-of", "1").stderr
+    assert (folder / "a.svg").read_bytes() != first
+
+
+@pytest.mark.parametrize("value", ["0", "101", "2.0", "true", '"8"'])
+def test_a_scene_file_that_says_it_wrong(folder, value):
+    (folder / "page.toml").write_text(f"format = 1\nbest-of = {value}\n{OBJECTS}")
+    result = draw("--scene", "page.toml", "-o", "a.svg")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: page.toml:best-of: is ")
+    assert result.stderr.endswith(" (expected a whole number, 1 to 100)\n")
+
+
+def test_given_things_do_not_count(folder):
+    """Only what is drawn is bounded."""
+    lines = "[[object]]\nlines = [[[0, 0], [9, 9]]]\ncount = 1200\n"
+    (folder / "page.toml").write_text(f'format = 1\nlayout = "grid"\n{lines}[[object]]\nclass = "star"\n')
+    assert ", best of 90\n" in drawn("--scene", "page.toml", "--best-of", "90", "-o", "a.svg").stderr
+
+
+def test_of_very_many_none_is_chosen(folder):
+    assert "best of" in drawn("-c", "star", "--count", "100", "-o", "a.json").stderr
+    assert "best of" not in drawn("-c", "star", "--count", "101", "-o", "a.json").stderr
+
+
+def test_files_of_their_own_are_numbered_from_nought(folder):
+    drawn("-c", "star", "--count", "3", "--seed", "1", "--best-of", "8", "-o", "star-{i}.json")
+    assert sorted(path.name for path in folder.iterdir()) == ["star-0.json", "star-1.json", "star-2.json"]
+    chosen = load(TINY).draw_many(["star"] * 3, seed=1, best_of=8)
+    assert [recipes(folder / f"star-{number}.json")[0][1] for number in range(3)] == [each.index for each in chosen]
+
+
+def test_no_file_that_is_read_is_written_over(folder):
+    """Whatever the number of a chosen sketch is, the names are those that were looked at before."""
+    for each in load(TINY).draw_many(["star"] * 2, seed=1, best_of=8):
+        model = folder / f"m-{each.index}.json"
+        model.write_bytes(TINY.read_bytes())
+        words = ["-c", "star", "--count", "2", "--seed", "1", "--best-of", "8", "-o", "m-{i}.json"]
+        CliRunner().invoke(main, [*words, "--model", str(model)], prog_name="sketch-draw")
+        assert model.read_bytes() == TINY.read_bytes()
+        model.unlink()
 
 
 def test_it_can_be_watched(folder):

@@ -224,6 +224,7 @@ SVG_WORDS = (b"<!DOCTYPE a [<!ENTITY b 'c'>]>", b"&b;", b"<g>" * 50, b"1e999", b
 JSON_WORDS = (b"null", b"NaN", b"1e999", b"-1", b'"', b"[" * 40, b"{", b"\\u0000", b"18446744073709551616", b"true")
 TOML_WORDS = (
     b"[[object]]\n",
+    b"best-of = 8\n",
     b"[x.y.z]\n",
     b"= nan\n",
     b"= -1\n",

@@ -70,3 +70,14 @@ def test_bad_input_is_refused():
         contact_sheet([])
     with pytest.raises(InputError, match=r"^texts: there are 1 for 2 sketches"):
         contact_sheet(cats(2), texts=["one"])
+
+
+def test_the_number_is_not_cut():
+    """By it the sketch is had again; of a long name the beginning says enough."""
+    sheet = contact_sheet(
+        [Sketch(lines([[0, 0], [9, 9]]), "roller coaster", seed=3, index=index) for index in (7, 1234)]
+    )
+    assert [caption.text for caption in sheet.captions] == ["roller coaster 7", "roller coa… 1234"]
+    tight = contact_sheet([Sketch(lines([[0, 0], [9, 9]]), "cat", seed=3, index=10**19)], Page(10, 10, 0))
+    assert tight.captions[0].text.startswith("cat 1")
+    assert tight.captions[0].text.endswith("…")

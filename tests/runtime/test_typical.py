@@ -50,9 +50,12 @@ def test_the_one_in_the_middle_is_chosen():
     assert most_typical(tall) == 2
 
 
-def test_of_equals_the_first():
+def test_of_equals_the_first(tiny):
+    """Of two, each is as near to the other as that to it: the last bit of a sum must not decide."""
     assert most_typical([sketch(SQUARE)] * 3) == 0
-    assert most_typical([sketch(*CROSS), sketch(SQUARE)]) == 0  # two are as near to each other as can be
+    drawn = tiny.draw_many(["star", "cat"] * 50, seed=1)
+    assert [most_typical(drawn[number : number + 2]) for number in range(99)] == [0] * 99
+    assert [most_typical([one] * 5) for one in drawn] == [0] * 100
 
 
 def test_one_alone():
@@ -72,7 +75,7 @@ def test_place_and_size_change_nothing(tiny):
 
 
 def test_ink_lies_where_the_line_does():
-    """A level line: all its ink in the two rows beside the middle, spread by the blur, as much left as right."""
+    """A level line: all its ink in the row below the middle, spread by the blur, as much left as right."""
     counts = ink(sketch([(0, 0), (50, 0), (200, 0)]))
     assert counts.dtype == np.int64
     assert counts.shape == (CELLS, CELLS)
@@ -81,6 +84,14 @@ def test_ink_lies_where_the_line_does():
     assert rows.argmax() == CELLS // 2
     assert counts.sum() == 2 * FILL * 16**2  # two for each cell; the blur multiplies by its sum, along and across
     assert not counts[: CELLS // 2 - 2].any()
+
+
+def test_ink_of_a_square_is_that_of_its_mirror():
+    """A side on the outermost edge belongs to the outermost cell, on the left as on the right."""
+    counts = ink(sketch(SQUARE))
+    assert np.abs(counts - counts[:, ::-1]).max() <= 16**2  # one sample in a corner, which sides share
+    assert np.abs(counts - counts[::-1]).max() <= 16**2
+    assert counts.sum() == 4 * 2 * FILL * 16**2  # nothing is spread beyond the field
 
 
 @pytest.mark.parametrize("lines", [[[(5, 5)]], [[(5, 5), (5, 5)]], [[(0, 0)], [(0, 9)]], [[(0, 0), (0, 1e-9)]]])
@@ -147,10 +158,12 @@ def test_numbers_out_of_range(tiny, best_of):
     for draw in (
         lambda: tiny.draw("star", best_of=best_of),
         lambda: tiny.draw_many(["star"], best_of=best_of),
-        lambda: tiny.compose(Composition([Thing("star")]), best_of=best_of),
     ):
         with pytest.raises(InputError, match=r"^best_of .*: choose a whole number, 1 to 100$"):
             draw()
+    if best_of is not None:
+        with pytest.raises(InputError, match=r"^best-of: is .* \(expected a whole number, 1 to 100\)$"):
+            Composition([Thing("star")], best_of=best_of)
 
 
 def test_no_room_for_all_tries(tiny):
@@ -177,10 +190,12 @@ def test_a_folder_of_bundles_chooses_likewise(tmp_path, tiny):
 
 def test_objects_of_a_page_are_chosen(tiny):
     things = [Thing("star"), Thing("cat", count=2), Thing("star", seed=9), Thing("cat", index=3)]
-    page = tiny.compose(Composition(things, seed=7), best_of=4)
+    page = tiny.compose(Composition(things, seed=7, best_of=4))
     expected = [(7, tiny.draw(name, seed=7, index=4 * number, best_of=4).index) for number, name in CHOSEN]
     assert [(each.seed, each.index) for each in page.objects] == [*expected, (9, 0), (7, 3)]
     plain = tiny.compose(Composition(things, seed=7))
+    once = tiny.compose(Composition(things, seed=7, best_of=1))
+    assert [each.index for each in once.objects] == [each.index for each in plain.objects]
     assert [(each.seed, each.index) for each in plain.objects] == [(7, 0), (7, 1), (7, 2), (9, 0), (7, 3)]
 
 
@@ -188,9 +203,14 @@ CHOSEN = [(0, "star"), (1, "cat"), (2, "cat")]
 
 
 def test_pages_of_many_are_drawn_in_parts(tiny, monkeypatch):
-    whole = tiny.compose(Composition([Thing("star", count=7)], seed=1), best_of=3)
+    page = Composition([Thing("star", count=7)], seed=1, best_of=3)
+    whole = tiny.compose(page)
+    calls = []
+    draw = tiny.draw_orders
+    monkeypatch.setattr(tiny, "draw_orders", lambda orders, **more: calls.append(len(orders)) or draw(orders, **more))
     monkeypatch.setattr("sketch_edge.runtime.scenes.compose.AT_ONCE", 7)
-    parts = tiny.compose(Composition([Thing("star", count=7)], seed=1), best_of=3)
+    parts = tiny.compose(page)
+    assert calls == [6, 6, 6, 3]
     assert [each.index for each in parts.objects] == [each.index for each in whole.objects]
 
 
