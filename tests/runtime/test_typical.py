@@ -207,7 +207,12 @@ def test_pages_of_many_are_drawn_in_parts(tiny, monkeypatch):
     whole = tiny.compose(page)
     calls = []
     draw = tiny.draw_orders
-    monkeypatch.setattr(tiny, "draw_orders", lambda orders, **more: calls.append(len(orders)) or draw(orders, **more))
+
+    def counting(orders, **more):
+        calls.append(len(orders))
+        return draw(orders, **more)
+
+    monkeypatch.setattr(tiny, "draw_orders", counting)
     monkeypatch.setattr("sketch_edge.runtime.scenes.compose.AT_ONCE", 7)
     parts = tiny.compose(page)
     assert calls == [6, 6, 6, 3]
