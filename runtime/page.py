@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 
 from sketch_edge.runtime.errors import InputError
+from sketch_edge.runtime.manifest import short
 from sketch_edge.runtime.sketch import Bounds
 
 MM_PER = {"mm": 1.0, "cm": 10.0, "in": 25.4}
@@ -50,11 +51,13 @@ class Page:
     def __post_init__(self) -> None:
         for name, side in (("width", self.width_mm), ("height", self.height_mm)):
             if not SMALLEST_MM <= side <= LARGEST_MM:  # false for nan too
-                raise InputError(f"page: the {name} is {side:g} mm; choose {SMALLEST_MM:g} mm to {LARGEST_MM:g} mm")
+                raise InputError(
+                    f"page: the {name} is {_shown(side)} mm; choose {SMALLEST_MM:g} mm to {LARGEST_MM:g} mm"
+                )
         most = (min(self.width_mm, self.height_mm) - SMALLEST_MM) / 2
         if not 0 <= self.margin_mm <= most:
             raise InputError(
-                f"page: the margin is {self.margin_mm:g} mm on a page of {self.width_mm:g} x {self.height_mm:g} mm; "
+                f"page: the margin is {_shown(self.margin_mm)} mm on a page of {self.width_mm:g} x {self.height_mm:g} mm; "
                 f"choose 0 to {most:g} mm"
             )
 
@@ -93,6 +96,11 @@ def parse_length_mm(text: str, name: str = "length") -> float:
     if match is None:
         raise InputError(f"{name} {text!r}: is no length; write a number and mm, cm or in, such as 5mm")
     return float(match[1]) * MM_PER[match[2]]
+
+
+def _shown(value_mm: float) -> str:
+    """A number for an error; whole ones may be larger than any float."""
+    return short(value_mm) if isinstance(value_mm, int) else f"{value_mm:g}"
 
 
 def _parse_size(text: str) -> tuple[float, float]:
