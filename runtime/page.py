@@ -57,8 +57,8 @@ class Page:
         most = (min(self.width_mm, self.height_mm) - SMALLEST_MM) / 2
         if not 0 <= self.margin_mm <= most:
             raise InputError(
-                f"page: the margin is {_shown(self.margin_mm)} mm on a page of {self.width_mm:g} x {self.height_mm:g} mm; "
-                f"choose 0 to {most:g} mm"
+                f"page: the margin is {_shown(self.margin_mm)} mm on a page of {self.width_mm:g} x {self.height_mm:g} "
+                f"mm; choose 0 to {most:g} mm"
             )
 
     @classmethod

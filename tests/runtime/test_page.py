@@ -86,7 +86,7 @@ def test_margins_are_read(given, margin):
     assert Page.parse("a4", margin=given).margin_mm == margin
 
 
-@pytest.mark.parametrize("margin", ["105mm", 104.6, -1, float("nan"), float("inf"), 10**400, -(10**5000)])
+@pytest.mark.parametrize("margin", ["105mm", 104.6, -1, float("nan"), float("inf"), 10**400, -(10**400)])
 def test_margins_that_leave_no_room_are_refused(margin):
     """Between the margins there is at least a millimetre."""
     with pytest.raises(InputError, match="the margin is"):
