@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 import numpy as np
@@ -254,12 +255,21 @@ class Artist:
         """Draw as `draw_many`, but give each sketch as soon as it and those before it are done."""
         if isinstance(names, str):
             raise InputError(f"names: is the text {short(names)} (expected a list of class names); write [{names!r}]")
-        if _checked_integer("best_of", best_of, 1, MOST_TRIES) > 1:
-            tries = [name for name in names for _ in range(best_of)]
-            drawn = self.draw_each(
-                tries, seed=seed, temperature=temperature, max_points=max_points, first_index=first_index, **knobs
-            )
-            return typical_of_each(drawn, best_of)
+        best_of = _checked_integer("best_of", best_of, 1, MOST_TRIES)
+        tries = [name for name in names for _ in range(best_of)]
+        drawn = self._draw_each(tries, seed, temperature, max_points, first_index, knobs)
+        return typical_of_each(drawn, repeat(best_of, len(names)))
+
+    def _draw_each(
+        self,
+        names: Sequence[str],
+        seed: int | None,
+        temperature: float | None,
+        max_points: int | None,
+        first_index: int,
+        knobs: KnobOptions,
+    ) -> Iterator[Sketch]:
+        """Draw a sketch of each name, as `draw_each` does without a choice."""
         ids = [self.class_id(name) for name in names]
         seed, tau, most = _checked_seed(seed), _checked_temperature(temperature), self._checked_points(max_points)
         first = _checked_integer("index", first_index, 0, KEY_LIMIT - max(1, len(ids)))

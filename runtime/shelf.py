@@ -21,7 +21,6 @@ from sketch_edge.runtime.errors import BundleError, InputError, escape
 from sketch_edge.runtime.manifest import MAX_POINTS, Manifest, fold_name, short
 from sketch_edge.runtime.noise import KEY_LIMIT
 from sketch_edge.runtime.provider import why_numpy
-from sketch_edge.runtime.typical import MOST_TRIES
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -199,28 +198,16 @@ class Shelf(Artist):
         """The artist of the bundle that draws the class `name`; there it has the name that `label_of` gives."""
         return self._artist(self._find(name).bundle)
 
-    def draw_each(
+    def _draw_each(
         self,
         names: Sequence[str],
-        *,
-        seed: int | None = None,
-        temperature: float | None = None,
-        max_points: int | None = None,
-        first_index: int = 0,
-        best_of: int = 1,
-        **knobs: Unpack[KnobOptions],
+        seed: int | None,
+        temperature: float | None,
+        max_points: int | None,
+        first_index: int,
+        knobs: KnobOptions,
     ) -> Iterator[Sketch]:
         """Draw as `Artist.draw_each`; names of one bundle that follow each other are drawn side by side."""
-        if isinstance(names, str) or _checked_integer("best_of", best_of, 1, MOST_TRIES) > 1:
-            return super().draw_each(  # which refuses a text, and comes back here for single sketches
-                names,
-                seed=seed,
-                temperature=temperature,
-                max_points=max_points,
-                first_index=first_index,
-                best_of=best_of,
-                **knobs,
-            )
         places = [self._find(name) for name in names]
         seed, temperature = _checked_seed(seed), _checked_temperature(temperature)
         if max_points is not None:

@@ -11,7 +11,7 @@ Ink is counted in whole numbers, and sums are exact: every machine picks the sam
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -58,9 +58,10 @@ def most_typical(sketches: Sequence[Sketch]) -> int:
     return max(range(len(sketches)), key=lambda number: (sketches[number].complete, sums[number]))
 
 
-def typical_of_each(sketches: Iterator[Sketch], best_of: int) -> Iterator[Sketch]:
-    """Of every `best_of` sketches that come the most typical one."""
-    while tries := list(islice(sketches, best_of)):
+def typical_of_each(sketches: Iterator[Sketch], sizes: Iterable[int]) -> Iterator[Sketch]:
+    """Of each group of sketches that come, so many as `sizes` says, the most typical one."""
+    for size in sizes:
+        tries = list(islice(sketches, size))
         yield tries[most_typical(tries)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 from sketch_edge.runtime.artist import Artist, Order
 from sketch_edge.runtime.errors import InputError
@@ -15,7 +14,7 @@ from sketch_edge.runtime.scenes.composition import Composition
 from sketch_edge.runtime.scenes.placing import Shape
 from sketch_edge.runtime.scenes.relations import find_clusters, find_depths, references
 from sketch_edge.runtime.sketch import Sketch
-from sketch_edge.runtime.typical import most_typical
+from sketch_edge.runtime.typical import typical_of_each
 
 AT_ONCE = 4096
 """Sketches that are drawn side by side."""
@@ -83,7 +82,7 @@ def _draw(composition: Composition, artist: Artist, max_points: int | None) -> l
         seed = thing.seed if thing.seed is not None else composition.seed
         tau = thing.temperature if thing.temperature is not None else composition.temperature
         assert seed is not None, "composition is seeded"
-        tries = 1 if thing.settled or composition.best_of is None else composition.best_of
+        tries = 1 if thing.settled else composition.best_of or 1
         first = (index + copy) * tries
         orders[member] = [Order(thing.label, seed, first + number, tau) for number in range(tries)]
     sketches |= zip(orders, _typical(list(orders.values()), artist, max_points), strict=True)
@@ -96,9 +95,7 @@ def _typical(tries: Sequence[Sequence[Order]], artist: Artist, max_points: int |
     for first in range(0, len(tries), at_once):
         groups = tries[first : first + at_once]
         drawn = iter(artist.draw_orders([order for group in groups for order in group], max_points=max_points))
-        for group in groups:
-            own = list(islice(drawn, len(group)))
-            yield own[most_typical(own)]
+        yield from typical_of_each(drawn, map(len, groups))
 
 
 def _fitting_pen(composition: Composition, arranger: Arranger) -> Pen:
