@@ -6,8 +6,9 @@
 # Needs root on a Debian or Ubuntu, for its packages debootstrap and qemu-user-static, for chroot, and for the kernel's
 # binfmt_misc. The first run makes a Debian of some 400 MB in ARM64_ROOT (default /var/tmp/sketch-edge-arm64), which
 # takes about ten minutes. Drawing 100 seeds alone takes one minute in there, chosen from eight four, in batches of 64
-# ten: all ways together take more than half an hour. Times within the emulation mean nothing, drawings and memory do. Fails where a sketch of
-# onnxruntime differs; of numpy, whose sums are added up in an order of the processor's own, few may.
+# ten: all ways together take more than half an hour. Times within the emulation mean nothing, drawings and memory do.
+# Fails where a sketch of onnxruntime differs; of numpy, whose sums are added up in an order of the processor's own, few
+# may.
 # PYTHON names a Python 3.11 or newer that has sketch-edge installed (default: .venv/bin/python).
 set -euo pipefail
 

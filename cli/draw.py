@@ -142,7 +142,7 @@ def main(
     _refuse_reads(output, plotter)
     artist = _load(engine)
     if composition is not None:
-        composition = replace(composition.seeded(), best_of=subject.best_of)
+        composition = replace(composition.seeded(), best_of=subject.tries)
     if output.live is not None and not together.asked and output.live.streams(subject, sampling, paper):
         pen = next(iter(_read_pens(paper)), None)
         subject = replace(subject, seed=output.live.stream(artist, subject, sampling, pen))
@@ -157,14 +157,14 @@ def main(
         result = _draw_page(artist, subject, sampling, paper, output)
     count, seed, cut, report = result
     where = f"{out}: " if out else ""
-    chosen = "" if subject.best_of in (None, 1) else f", best of {subject.best_of}"
+    chosen = f", best of {subject.tries}" if subject.tries > 1 else ""
     say(f"{where}{counted(count, 'sketch', 'sketches')} by {artist.source} on {artist.provider}{chosen}")
     for line in report:
         say(line)
     say_hidden(artist, _names(subject, composition, givens))
     if cut:
         say(f"note: {cut} of {count} cut at {_most_points(artist, subject)} points, where the model would have gone on")
-    say(f"seed {seed}; again: {_command_again(context, seed, subject.best_of)}")
+    say(f"seed {seed}; again: {_command_again(context, seed, subject.tries)}")
 
 
 def _names(subject: Subject, composition: Composition | None, givens: Sequence[GivenFile]) -> list[str]:
@@ -426,7 +426,7 @@ def _drawn(artist: Artist, subject: Subject, sampling: Sampling) -> AbstractCont
         temperature=subject.temperature,
         max_points=subject.max_points,
         first_index=subject.index,
-        best_of=subject.best_of or 1,
+        best_of=subject.tries,
         **sampling.given(),
     )
     if len(labels) < BAR_FROM or not sys.stderr.isatty():
@@ -434,7 +434,7 @@ def _drawn(artist: Artist, subject: Subject, sampling: Sampling) -> AbstractCont
     return click.progressbar(drawn, length=len(labels), label="drawing", file=sys.stderr, show_pos=True)
 
 
-def _command_again(context: click.Context, seed: int | None, best_of: int | None) -> str:
+def _command_again(context: click.Context, seed: int | None, tries: int) -> str:
     """The command line that draws the same again: the one that was given, with the seed and what goes with it."""
     words = ["sketch-draw"]
     for option in context.command.params:
@@ -450,8 +450,8 @@ def _command_again(context: click.Context, seed: int | None, best_of: int | None
         else:
             for each in value if isinstance(value, tuple) else (value,):
                 words += [flag, str(each)]
-    if best_of not in (None, 1):
-        words += ["--best-of", str(best_of)]
+    if tries > 1:
+        words += ["--best-of", str(tries)]
     return shlex.join([*words, "--seed", str(seed)])
 
 

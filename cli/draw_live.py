@@ -47,8 +47,8 @@ class Live:
 
         name, seed, index = subject.names[0], subject.seed, subject.index
         options = {"temperature": subject.temperature, "max_points": subject.max_points, **sampling.given()}
-        if subject.best_of not in (None, 1):
-            chosen = artist.draw(name, seed=seed, index=index, best_of=subject.best_of, **options)
+        if subject.tries > 1:
+            chosen = artist.draw(name, seed=seed, index=index, best_of=subject.tries, **options)
             seed, index = chosen.seed, chosen.index
         stream = artist.stream(name, seed=seed, index=index, **options)
         self._show(watch_stream(stream, pen), f"{stream.label}, seed {stream.seed}")

@@ -66,6 +66,11 @@ class Subject:
     best_of: int | None
 
     @property
+    def tries(self) -> int:
+        """Sketches that each is chosen from."""
+        return self.best_of or 1
+
+    @property
     def total(self) -> int:
         """Sketches that are wanted."""
         return len(self.names) * self.count
