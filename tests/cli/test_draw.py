@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from sketch_edge.cli import draw as module
 from sketch_edge.cli.draw import main
@@ -21,28 +21,10 @@ from sketch_edge.runtime.plot.order import ORDERS
 from sketch_edge.runtime.provider import CHOICES
 from sketch_edge.runtime.scenes.composition import SIZES
 from sketch_edge.runtime.writers import FORMATS, render, write_standard_output
+from tests.cli.drawing import TINY, draw, drawn
 
-TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"
 STAR = ("--class", "star", "--seed", "12")
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Run in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def draw(*args: str, model: Path = TINY) -> Result:
-    """Run sketch-draw with the tiny bundle."""
-    return CliRunner().invoke(main, [*args, "--model", str(model)], prog_name="sketch-draw")
-
-
-def drawn(*args: str) -> Result:
-    """Run sketch-draw and expect success."""
-    result = draw(*args)
-    assert result.exit_code == 0, result.stderr
-    return result
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def names(folder: Path) -> list[str]:

@@ -12,26 +12,11 @@ from sketch_edge.cli.draw import main
 from sketch_edge.cli.draw_options import BEST_OF
 from sketch_edge.runtime.artist import load
 from sketch_edge.runtime.writers import render
+from tests.cli.drawing import TINY, draw, drawn
 
-TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"
 OBJECTS = '[[object]]\nclass = "star"\n[[object]]\nclass = "cat"\n'
 SCENE = f"format = 1\n{OBJECTS}"
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def draw(*args: str) -> Result:
-    return CliRunner().invoke(main, [*args, "--model", str(TINY)], prog_name="sketch-draw")
-
-
-def drawn(*args: str) -> Result:
-    result = draw(*args)
-    assert result.exit_code == 0, result.stderr
-    return result
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def again(result: Result) -> list[str]:

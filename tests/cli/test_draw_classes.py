@@ -2,17 +2,19 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from sketch_edge.cli.draw import main
 from sketch_edge.runtime.artist import load
 from sketch_edge.runtime.bundle import read_bundle, write_bundle
+from tests.cli import drawing
 
 TINY = read_bundle(Path(__file__).parents[1] / "data" / "tiny-whole.sketch.zip")
 CAT_ALONE = "note: 1 more class is drawn poorly and hidden; --list --all shows it\n"
+draw, drawn = (partial(run, model="m.sketch.zip") for run in (drawing.draw, drawing.drawn))
 
 
 @pytest.fixture(autouse=True)
@@ -27,16 +29,6 @@ def hide(path: str, *names: str) -> None:
     """Write such a bundle."""
     defaults = replace(TINY.manifest.defaults, temperatures={"star": 0.15})
     write_bundle(path, replace(TINY.manifest, defaults=defaults, hidden=names), TINY.members)
-
-
-def draw(*args: str, model: str = "m.sketch.zip", text: str = "") -> Result:
-    return CliRunner().invoke(main, [*args, "--model", model], prog_name="sketch-draw", input=text)
-
-
-def drawn(*args: str, model: str = "m.sketch.zip", text: str = "") -> Result:
-    result = draw(*args, model=model, text=text)
-    assert result.exit_code == 0, result.stderr
-    return result
 
 
 def notes(result: Result) -> list[str]:

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from PIL import Image
 
 from sketch_edge.cli.draw import main
@@ -16,8 +16,8 @@ from sketch_edge.runtime.scenes.compose import compose
 from sketch_edge.runtime.scenes.hidden import hide
 from sketch_edge.runtime.scenes.scene_file import read_composition
 from sketch_edge.runtime.writers import render
+from tests.cli.drawing import TINY, draw, drawn
 
-TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"
 SVG = "{http://www.w3.org/2000/svg}"
 LABEL = "{http://www.inkscape.org/namespaces/inkscape}label"
 SCENE = """
@@ -43,25 +43,7 @@ in-front-of = "star"
 at = ["50%", "50%"]
 size = "20mm"
 """
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Run in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def draw(*args: str) -> Result:
-    """Run sketch-draw with the tiny bundle."""
-    return CliRunner().invoke(main, [*args, "--model", str(TINY)], prog_name="sketch-draw")
-
-
-def drawn(*args: str) -> Result:
-    """Run sketch-draw and expect success."""
-    result = draw(*args)
-    assert result.exit_code == 0, result.stderr
-    return result
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def refused(*args: str) -> str:

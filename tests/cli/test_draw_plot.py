@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from sketch_edge.cli.draw import main
 from sketch_edge.runtime.artist import load
@@ -14,29 +14,11 @@ from sketch_edge.runtime.layout import arrange
 from sketch_edge.runtime.plot.check import check_program
 from sketch_edge.runtime.plot.machine import load_machine, machine_names
 from sketch_edge.runtime.writers import render
+from tests.cli.drawing import TINY, draw, drawn
 
-TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"
 STARS = ("-c", "star", "--count", "6", "--seed", "5")
 LABEL = "{http://www.inkscape.org/namespaces/inkscape}label"
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Run in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def draw(*args: str) -> Result:
-    """Run sketch-draw with the tiny bundle."""
-    return CliRunner().invoke(main, [*args, "--model", str(TINY)], prog_name="sketch-draw")
-
-
-def drawn(*args: str) -> Result:
-    """Run sketch-draw and expect success."""
-    result = draw(*args)
-    assert result.exit_code == 0, result.stderr
-    return result
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def strokes(path: str) -> int:

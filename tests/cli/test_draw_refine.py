@@ -12,13 +12,7 @@ from sketch_edge.runtime.together.braille import braille
 from sketch_edge.runtime.writers import render
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Run in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def refine(commands: str, *args: str) -> Result:

@@ -3,6 +3,7 @@
 import json
 import shlex
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from click.testing import CliRunner
 
 from sketch_edge.cli.draw import main
 from sketch_edge.runtime.bundle import read_bundle, write_bundle
+from tests.cli import drawing
 
 TINY = Path(__file__).parents[1] / "data" / "tiny-whole.sketch.zip"
+draw, drawn = (partial(run, model="models") for run in (drawing.draw, drawing.drawn))
 
 
 @pytest.fixture(autouse=True)
@@ -25,16 +28,6 @@ def folder(tmp_path, monkeypatch):
         manifest = replace(bundle.manifest, name=name, classes=classes, sizes=sizes)
         write_bundle(f"models/{name}.sketch.zip", manifest, bundle.members)
     return tmp_path
-
-
-def draw(*args):
-    return CliRunner().invoke(main, [*args, "--model", "models"], prog_name="sketch-draw")
-
-
-def drawn(*args):
-    result = draw(*args)
-    assert result.exit_code == 0, result.output
-    return result
 
 
 def test_all_classes_are_listed():

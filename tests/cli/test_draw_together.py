@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from sketch_edge.cli.draw import main
 from sketch_edge.runtime.artist import load
 from sketch_edge.runtime.drawings import read_sketches
 from sketch_edge.runtime.together.redraw import LATENTS
 from sketch_edge.runtime.writers import render
+from tests.cli.drawing import TINY, draw, drawn
 
-TINY = Path(__file__).parents[1] / "data" / "tiny.sketch.zip"
 SVG = "{http://www.w3.org/2000/svg}"
 ROOF = [[[10, 15, 20], [20, 10, 20]], [[30], [20]], [[10, 30], [40, 40]]]
 WAVE = [[[0, 60, 120, 255], [0, 80, 10, 90]]]
@@ -30,18 +30,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "b.json").write_text(json.dumps(records[1]))
     (tmp_path / "owl.json").write_text(json.dumps({"word": "owl", "drawing": ROOF}))
     return tmp_path
-
-
-def draw(*args: str, model: Path = TINY) -> Result:
-    """Run sketch-draw with the tiny bundle."""
-    return CliRunner().invoke(main, [*args, "--model", str(model)], prog_name="sketch-draw")
-
-
-def drawn(*args: str) -> Result:
-    """Run sketch-draw and expect success."""
-    result = draw(*args)
-    assert result.exit_code == 0, result.stderr
-    return result
 
 
 def paths(svg: Path) -> dict[str, int]:
